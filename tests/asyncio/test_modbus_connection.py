@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
+
+from new_python import HOW, install, new_python, pip_for, run
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
@@ -33,9 +32,6 @@ NEEDED = [
     "pytest-asyncio>=1.2,<2",
     "pytest-timeout>=2.4,<3",
 ]
-INTERPRETERS = [os.environ.get("NEW_PYTHON", ""), sys.executable]
-INTERPRETERS += ["python3.14", "python3.13", "python3.12", "python3"]
-
 # Their files that connect with a backend. TLS is for a later version of modwire; test_tmodbus.py
 # and test_pymodbus.py replace the objects of these libraries, and the others use no backend.
 FILES = {
@@ -83,27 +79,6 @@ INSIDE = {
 }
 
 
-def is_new(python: str) -> bool:
-    """True if `python` is the command of a Python that modbus-connection supports."""
-    command = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 12))"]
-    return shutil.which(python) is not None and run(command, limit=30)[0] == 0
-
-
-def run(command: Sequence[str | Path], *, limit: float, **settings: str) -> tuple[int, str]:
-    """Run a command with `settings` in its environment; return its code and what it printed."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=limit,
-        env={**os.environ, **settings},
-    )
-    return done.returncode, done.stdout
-
-
 def with_our_names(name: str, text: str) -> str:
     """Return their test file `name` with modwire in the place of tmodbus."""
     for theirs, ours in INSIDE.get(name, []):
@@ -118,9 +93,8 @@ def with_our_names(name: str, text: str) -> str:
 @pytest.fixture(scope="module")
 def python(require_peer: RequirePeer) -> str:
     """The command of a Python that is new enough."""
-    found = next((each for each in INTERPRETERS if is_new(each)), "")
-    how = 'export NEW_PYTHON=$(.ci/new-python "$(mktemp -d)")'
-    require_peer("a Python of version 3.12 or newer", bool(found), how)
+    found = new_python()
+    require_peer("a Python of version 3.12 or newer", bool(found), HOW)
     return found
 
 
@@ -130,19 +104,14 @@ def packages(
 ) -> Path:
     """The directory with the packages for that Python, and with the source of modbus-connection."""
     place = tmp_path_factory.mktemp("packages")
-    version = run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], limit=30)[1]
-    pip = [sys.executable, "-m", "pip"]
-    target = ["--quiet", "--disable-pip-version-check", "--python-version", version.strip()]
-    # Installed from outside, as that Python may have no pip.
-    install = [*pip, "install", *target, "--ignore-requires-python", "--only-binary=:all:"]
-    failed, output = run([*install, "--target", place, *NEEDED], limit=240)
+    failed, output = install(python, place, NEEDED)
     if not failed:
-        download = [*pip, "download", *target, "--no-deps", "--no-binary=:all:", "--dest", place]
-        failed, output = run([*download, PEER], limit=120)
+        source = ["--no-deps", "--no-binary=:all:", "--dest", place, PEER]
+        failed, output = pip_for(python, "download", *source)
     require_peer(PEER, not failed, f"access to PyPI; pip said: {output[-2000:]}")
     (archive,) = place.glob("*.tar.gz")
-    with tarfile.open(archive) as source:
-        source.extractall(place, filter="data")
+    with tarfile.open(archive) as opened:
+        opened.extractall(place, filter="data")
     return place
 
 

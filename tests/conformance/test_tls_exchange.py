@@ -163,24 +163,27 @@ def test_a_call_under_way_is_answered(package: str, own_pki: Pki) -> None:
 
 
 @every_package
-def test_a_new_certificate_of_the_server_is_shown(package: str, own_pki: Pki) -> None:
+@every_version
+def test_a_new_certificate_of_the_server_is_shown(
+    package: str, own_pki: Pki, version: ssl.TLSVersion
+) -> None:
     server = own_pki.server()
     credentials = Credentials(server.certificate, server.key, own_pki.ca)
     client = own_pki.client("operator")
     with serving(
         package, lambda: Units.single(Watched()), "tls", credentials=credentials
     ) as address:
-        with dialled(address, own_pki, client) as peer:
+        with dialled(address, own_pki, client, version) as peer:
             assert peer.getpeercert(True) == server.der
         other = own_pki.server()
         server.certificate.write_bytes(other.certificate.read_bytes())
         with pytest.raises(CredentialsError, match="does not fit"):
             credentials.reload()
-        with dialled(address, own_pki, client) as peer:
+        with dialled(address, own_pki, client, version) as peer:
             assert peer.getpeercert(True) == server.der
         server.key.write_bytes(other.key.read_bytes())
         credentials.reload()
-        with dialled(address, own_pki, client) as peer:
+        with dialled(address, own_pki, client, version) as peer:
             assert peer.getpeercert(True) == other.der
             assert ask(peer)
 

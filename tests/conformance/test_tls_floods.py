@@ -7,17 +7,19 @@ import logging
 import ssl
 import threading
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
+from modwire.tls.connection import SecureConnection
 from modwire.tls.filter import Filter
 from plant_pki import Pki
 from server_peers import wait_until
 from tls_peers import V13
 
-from .hostile_peers import connected
+from .hostile_peers import BOUND, connected
 from .test_tls_servers import open_files
-from .tls_sides import ask, dialled, every_package, refusal, served
+from .tls_sides import READ, ask, dialled, every_package, refusal, served
 
 
 def hello(pki: Pki) -> bytes:
@@ -66,6 +68,61 @@ def test_stalled_handshakes_do_not_keep_others_out(package: str, pki: Pki) -> No
         wait_until(lambda: open_files() <= before)
         assert ask(peer)
     wait_until(lambda: filters() <= known)
+
+
+@pytest.mark.parametrize("package", ["sync", "trio", "gevent"])
+def test_handshakes_that_come_at_once_let_others_pass(
+    package: str, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty of them take ten milliseconds: a request among them waits for a few.
+
+    The loops of asyncio call all connections that are ready one after the other.
+    """
+    seen, first = list[str](), hello(pki)
+    accepted, blocked, free = threading.Semaphore(0), threading.Event(), threading.Event()
+    receive = Filter.receive_data
+
+    def note(self: Filter, data: bytes) -> None:
+        if not self.is_open:
+            seen.append("handshake")
+        receive(self, data)
+
+    def authorize(peer: object, role: str | None, unit: int, request: object) -> bool:
+        seen.append(role or "")
+        if role == "blocking":
+            blocked.set()
+            assert free.wait(BOUND)
+        return True
+
+    begin = SecureConnection.__init__
+
+    def count(*arguments: Any, **more: Any) -> None:
+        begin(*arguments, **more)
+        accepted.release()
+
+    monkeypatch.setattr(SecureConnection, "__init__", count)
+    with (
+        served(package, pki, authorize=authorize) as address,
+        dialled(address, pki, pki.client("operator")) as peer,
+        dialled(address, pki, pki.client("blocking")) as other,
+        ExitStack() as stack,
+    ):
+        assert ask(peer)
+        stalled = [stack.enter_context(connected(address)) for _ in range(40)]
+        for _ in range(len(stalled) + 2):
+            assert accepted.acquire(timeout=BOUND)
+        other.sendall(READ)
+        assert blocked.wait(BOUND)
+        monkeypatch.setattr(Filter, "receive_data", note)
+        seen.clear()
+        for number, each in enumerate(stalled):
+            each.sendall(first)
+            if number == 20:  # loops begin with the first, or with the last
+                peer.sendall(READ)
+        free.set()
+        wait_until(lambda: "operator" in seen)
+        assert seen.index("operator") <= 8
+        wait_until(lambda: seen.count("handshake") == len(stalled))
 
 
 @every_package

@@ -17,7 +17,7 @@ from plant_pki import DAY, NOW, ROLE, SIBLING, Issued, Pki, signed_again, utf8
 from server_peers import wait_until
 from tls_peers import V12, client_side
 
-from .hostile_peers import connected, is_closed, read, write
+from .hostile_peers import BOUND, connected, is_closed, read, write
 from .tls_sides import (
     READ,
     WRITE,
@@ -39,6 +39,9 @@ ALL = Rights.from_dict(
         }
     }
 )
+
+
+LATER = 3 * BOUND  # seconds: no test waits for the end of such a handshake
 
 
 @every_package
@@ -204,7 +207,7 @@ def test_a_client_without_the_role_connects_and_may_do_what_no_role_may(
 @every_package
 def test_what_is_no_tls_is_closed(package: str, pki: Pki) -> None:
     unit = Watched()
-    with served(package, pki, unit) as address:
+    with served(package, pki, unit, handshake_timeout=LATER) as address:
         for data in (WRITE, b"GET / HTTP/1.1\r\n\r\n", b"\0", b"\x16\x03\x01\x00\x05hello"):
             with connected(address) as peer:
                 peer.sendall(data)
@@ -213,8 +216,9 @@ def test_what_is_no_tls_is_closed(package: str, pki: Pki) -> None:
 
 
 @every_package
-def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki) -> None:
-    context = client_side(pki.ca, pki.client("operator"))
+@every_version
+def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki, version: ssl.TLSVersion) -> None:
+    context = client_side(pki.ca, pki.client("operator"), version)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     with pytest.raises(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
@@ -228,15 +232,17 @@ def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki) -> None:
             assert is_closed(each)
         while began.recv(4096):
             pass
-        with dialled(address, pki, pki.client("operator")) as peer:
+        with dialled(address, pki, pki.client("operator"), version) as peer:
             assert ask(peer)
 
 
 @every_package
-def test_handshakes_count_as_connections(package: str, pki: Pki) -> None:
+@every_version
+def test_handshakes_count_as_connections(package: str, pki: Pki, version: ssl.TLSVersion) -> None:
     """A flood of them costs a client that has asked nothing of its own."""
-    with served(package, pki, max_connections=4) as address, ExitStack() as stack:
-        peer = stack.enter_context(dialled(address, pki, pki.client("operator")))
+    limits = {"max_connections": 4, "handshake_timeout": LATER}
+    with served(package, pki, **limits) as address, ExitStack() as stack:
+        peer = stack.enter_context(dialled(address, pki, pki.client("operator"), version))
         assert ask(peer)
         stalled = [stack.enter_context(connected(address)) for _ in range(12)]
         assert sum(is_closed(each) for each in stalled[:9]) == 9

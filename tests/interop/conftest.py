@@ -55,5 +55,10 @@ def bus() -> Iterator[Bus]:
 
 
 @pytest.fixture(scope="session")
+def openssl(require_peer: RequirePeer) -> None:
+    require_peer("openssl", shutil.which("openssl") is not None, "apt-get install openssl")
+
+
+@pytest.fixture(scope="session")
 def _mbpoll(require_peer: RequirePeer) -> None:
     require_peer("mbpoll", shutil.which("mbpoll") is not None, "apt-get install mbpoll")

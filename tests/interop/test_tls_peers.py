@@ -37,11 +37,6 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 @pytest.fixture(scope="session")
-def openssl(require_peer: RequirePeer) -> None:
-    require_peer("openssl", shutil.which("openssl") is not None, "apt-get install openssl")
-
-
-@pytest.fixture(scope="session")
 def gnutls(require_peer: RequirePeer) -> None:
     require_peer("gnutls-cli", shutil.which("gnutls-cli") is not None, "apt-get install gnutls-bin")
 

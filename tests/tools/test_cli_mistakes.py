@@ -154,9 +154,10 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("serve", "tls://:802", "--certificate", "x"), "--client-ca is missing: a server at"),
     (("serve", "tls://:802?ca=x"), "has ca, which only clients have: --client-ca is the option"),
     ((*SERVE, "--key", "x"), "--key is for tls://, and no endpoint is there"),
+    ((*SERVE, "--key-password-file", "x"), "--key-password-file is for tls://, and no endpoint"),
     (
-        (*SERVE, "--processes", "2", "--audit", "x", "--store", "sqlite:////dev/null"),
-        "--audit is written by one process",
+        ("serve", "tls://:802?password_file=x"),
+        "has password_file, which only clients have: --key-password-file is the option",
     ),
     (
         ("serve", "tcp://:502?unit=1"),

@@ -251,7 +251,7 @@ def damaged(folder: Path) -> Iterator[tuple[str, str]]:
         (folder / name).write_bytes((other / name).read_bytes())
         yield name, said
         (folder / name).write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n")
-        yield name, "cannot be read: it is damaged, encrypted, or no PEM"
+        yield name, "cannot be read: it is damaged, or no PEM"
         (folder / name).write_bytes(kept)
 
 

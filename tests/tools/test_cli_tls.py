@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from modwire import Endpoint
 from modwire_command import COMMAND, good, modwire, started
 from modwire_sync import connect
-from modwire_tools.server.systemd import InheritedSockets
 from secured import Plant
 
 pytestmark = [
@@ -105,13 +102,6 @@ def test_a_hangup_puts_a_revoked_client_out_at_once(plant: Plant) -> None:
         assert good("read", plant.at(place, other), "hr:0") == "hr:0\t1\n"
 
 
-def test_sockets_of_a_service_manager_are_not_for_tls() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as passed:
-        place = f"tls://127.0.0.1:{passed.getsockname()[1]}"
-        with pytest.raises(OSError, match=f"{place} opens its socket itself: leave out that of"):
-            InheritedSockets([passed]).take(Endpoint.parse(place))
-
-
 def test_files_that_are_wrong_at_a_hangup_change_nothing(plant: Plant) -> None:
     operator = plant.pki.client("operator")
     with started("serve", TLS, *plant.options) as server:
@@ -160,6 +150,20 @@ def test_processes_reload_their_files(plant: Plant, tmp_path: Path) -> None:
         assert server.interrupt() == 130
 
 
+def test_processes_write_one_audit(plant: Plant, tmp_path: Path) -> None:
+    """Whichever process a connection goes to, its writes are in the same file."""
+    store = f"sqlite:///{tmp_path / 'plant.db'}"
+    operator = plant.pki.client("operator")
+    with started("serve", TLS, *plant.options, "--processes", "2", "--store", store) as server:
+        place = server.read_until(f"serves {LISTENING}:")[1]
+        for value in range(12):
+            with connect(plant.at(place, operator)) as client:
+                client.write_register(0, value)
+        assert server.interrupt() == 130
+    found = [json.loads(line) for line in plant.audit.read_text().splitlines()]
+    assert [int(each["pdu"], 16) & 0xFF for each in found] == list(range(12))
+
+
 def test_a_gateway_over_tls_that_only_reads(plant: Plant) -> None:
     """Devices without TLS behind it, as at a machine that must not be changed from outside."""
     operator = plant.pki.client("operator")
@@ -180,7 +184,10 @@ def test_a_simulated_device_over_tls(plant: Plant) -> None:
     viewer = plant.pki.client("viewer")
     with started("simulate", "--tls", "0", *plant.options) as server:
         place = server.read_until(LISTENING)[1]
-        server.read_until("Ctrl")
+        said = server.read_until(r"Try: (.*)\n")[1]
+        assert (
+            f'modwire read "{place}?ca=ca.pem&certificate=client.pem&key=client.key" ir:0' in said
+        )
         assert good("read", plant.at(place, viewer), "hr:0").startswith("hr:0\t")
         assert "exception 01" in modwire("write", plant.at(place, viewer), "hr:0=6").err
         plant.pki.revoke(viewer)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from activation import activated, listener
 from modwire import Endpoint, SequentialBlock, ServerOptions, TcpFraming, Unit, Units
-from modwire_command import COMMAND, Started, modwire
+from modwire_command import modwire
 from modwire_sync import TcpServer, connect
-from modwire_tools.server.accepting import serve_sockets
 from modwire_tools.server.systemd import InheritedSockets, tell_manager
+from modwire_trio.servers.tcp import serve_sockets
 from page_requests import ask
 
 if TYPE_CHECKING:
@@ -35,55 +36,6 @@ pytestmark = [
 UNITS = Path(__file__).parents[2] / "systemd"
 PATIENCE = 60.0
 OPEN = "?timeout=60"
-# Does what systemd does between fork and exec: the descriptors are 3, 4 and so on.
-LAUNCHER = """
-import os, sys
-count = int(sys.argv[1])
-passed = [os.dup(int(each)) for each in sys.argv[2 : 2 + count]]
-for number, each in enumerate(passed, 3 + 50):
-    os.dup2(each, number)
-for number in range(count):
-    os.dup2(53 + number, 3 + number)
-    os.set_inheritable(3 + number, True)
-    os.close(53 + number)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(count), LISTEN_FDNAMES="modbus")
-os.execv(sys.argv[2 + count], sys.argv[2 + count :])
-"""
-
-
-@contextmanager
-def activated(
-    sockets: list[socket.socket], *arguments: object, **environment: str
-) -> Iterator[Started]:
-    """Run the command as systemd does, with these sockets."""
-    numbers = [each.fileno() for each in sockets]
-    ours, theirs = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, str(len(numbers)), *map(str, numbers),
-         *COMMAND, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        text=True,
-        pass_fds=numbers,
-        env={**os.environ, **environment},
-    )  # fmt: skip
-    os.close(theirs)
-    try:
-        yield Started(child, ours)
-    finally:
-        child.kill()
-        child.wait()
-        os.close(ours)
-
-
-def listener(path: Path | None = None) -> socket.socket:
-    if path is None:
-        return socket.create_server(("127.0.0.1", 0))
-    found = socket.socket(socket.AF_UNIX)
-    found.bind(str(path))
-    found.listen()
-    return found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tls_peers import client_side
 pytestmark = pytest.mark.timeout(300)
 
 SIMULATE = ("simulate", "--tcp", "127.0.0.1:0", "--web", "127.0.0.1:0")
+SERVE = ("serve", "tcp://127.0.0.1:0", "--web", "127.0.0.1:0")
 LINK = r"Page: https://127\.0\.0\.1:(\d+)/(?:#token=(\S+))?\n"
 
 
@@ -79,6 +81,58 @@ def test_clients_without_tls_do_not_disturb_others(plant: Plant) -> None:
                 assert b"HTTP" not in answer
         assert ask(port, "GET", "/", context=context).status == 200
         waiting.close()
+
+
+def shown_by(port: int) -> str:
+    """Return the certificate that the page shows to a new connection."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=PATIENCE)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+@pytest.mark.parametrize("command", [SIMULATE, SERVE])
+def test_a_hangup_reloads_the_certificate(plant: Plant, command: tuple[str, ...]) -> None:
+    """With no other file to reload. An open page goes on; what is wrong changes nothing."""
+    own = plant.server
+    files = ("--web-certificate", own.certificate, "--web-key", own.key)
+    with started(*command, *files) as running:
+        port = int(running.read_until(LINK)[1])
+        running.read_until("kill -HUP")
+        before = shown_by(port)
+        other = plant.pki.server()
+        with WebSocket(port, {"Origin": f"https://127.0.0.1:{port}"}, client_side(plant.pki.ca)):
+            own.certificate.write_bytes(other.certificate.read_bytes())
+            running.child.send_signal(signal.SIGHUP)
+            running.read_until("nothing was reloaded: key .* the key does not fit the certificate")
+            assert shown_by(port) == before
+            own.key.write_bytes(other.key.read_bytes())
+            running.child.send_signal(signal.SIGHUP)
+            running.read_until("certificates and rights were reloaded")
+            assert ssl.PEM_cert_to_DER_cert(shown_by(port)) == other.der
+        assert ask(port, "GET", "/", context=client_side(plant.pki.ca)).status == 200
+        assert running.interrupt() == 130
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+def test_the_page_and_the_server_are_reloaded_together_or_not_at_all(plant: Plant) -> None:
+    issued = plant.pki.server()
+    own = ("--web-certificate", issued.certificate, "--web-key", issued.key)
+    tls = ("serve", "tls://127.0.0.1:0", *plant.options, "--web", "127.0.0.1:0")
+    with started(*tls, *own) as running:
+        port = int(running.read_until(LINK)[1])
+        running.read_until("kill -HUP")
+        before, other = shown_by(port), plant.pki.server()
+        rights = plant.rights.read_text()
+        issued.certificate.write_bytes(other.certificate.read_bytes())
+        issued.key.write_bytes(other.key.read_bytes())
+        plant.rights.write_text("[[role.operator]]\nunits = 300\n")
+        running.child.send_signal(signal.SIGHUP)
+        running.read_until("nothing was reloaded: .*rule 1")
+        assert shown_by(port) == before
+        plant.rights.write_text(rights)
+        running.child.send_signal(signal.SIGHUP)
+        running.read_until("certificates and rights were reloaded")
+        assert ssl.PEM_cert_to_DER_cert(shown_by(port)) == other.der
+        assert running.interrupt() == 130
 
 
 def test_wrong_files_get_one_sentence(plant: Plant) -> None:

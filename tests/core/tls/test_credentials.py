@@ -44,7 +44,10 @@ def test_an_encrypted_key_needs_its_password(pki: Pki) -> None:
     server = pki.server(password=b"open sesame")
     assert Credentials(server.certificate, server.key, pki.ca, password="open sesame")
     place = f"key {server.key}"
-    assert error_of(*server[:2], pki.ca) == f"{place} is encrypted: give its password"
+    assert (
+        error_of(*server[:2], pki.ca)
+        == f"{place} is encrypted: give its password, or password_file"
+    )
     text = error_of(*server[:2], pki.ca, password="not sesame")
     assert text.startswith(place)
     assert text.endswith("the password is wrong, or the key is damaged")
@@ -254,3 +257,34 @@ def test_a_pin_must_be_a_hash(pin: object) -> None:
 def test_a_host_name_must_be_one(pki: Pki, name: object) -> None:
     with pytest.raises(ValueError, match="server_hostname must be"):
         ClientCredentials(HOST, ca=pki.ca, server_hostname=name)  # type: ignore[arg-type]
+
+
+def test_a_password_is_the_first_line_of_its_file(pki: Pki, tmp_path: Path) -> None:
+    """The file is read anew at each reload: a new key may have a new password."""
+    server = pki.server(password="Öffne dich, Sesam ".encode())
+    file = tmp_path / "password"
+    files = (server.certificate, server.key, pki.ca)
+    for text in ("Öffne dich, Sesam ", "Öffne dich, Sesam \r\nnot this", "Öffne dich, Sesam \n\n"):
+        file.write_bytes(text.encode())
+        made = Credentials(*files, password_file=file)
+        client = ClientCredentials(
+            HOST, ca=pki.ca, certificate=files[0], key=files[1], password_file=file
+        )
+        assert "Sesam" not in f"{made!r} {client!r}"
+    file.write_text("Öffne dich nicht", encoding="utf-8")
+    with pytest.raises(CredentialsError, match="the password is wrong"):
+        made.reload()
+    for data, said in (
+        (b"", "its first line, the password, must have 1..1023 bytes"),
+        (b"\nsecond line", "its first line, the password, must have 1..1023 bytes"),
+        (b"x" * 1024, "its first line, the password, must have 1..1023 bytes"),
+        (b"caf\xe9", "its first line is not UTF-8"),
+    ):
+        file.write_bytes(data)
+        text = error_of(*files, password_file=file)
+        assert text == f"password_file {file} cannot be used: {said}"
+    missing = tmp_path / "missing"
+    text = error_of(*files, password_file=missing)
+    assert text == f"password_file {missing} cannot be used: No such file or directory"
+    text = error_of(*files, password="x", password_file=file)
+    assert text == "give either password or password_file"

@@ -78,8 +78,8 @@ class Endpoint(Immutable):
     - all: `options`, by name, of those that are given, the others of `ClientOptions`, such as
       `pause` and `quirks`. Besides, serial lines have `rs485` (True or False) and `exclusive`, tcp
       and tls have `connect_timeout` and `keepalive`, unix has `connect_timeout`, and tls has `ca`,
-      `certificate`, `key`, `server_hostname` and `pinned`: see the clients. Those that have no
-      effect on such a link are refused.
+      `certificate`, `key`, `password_file`, `server_hostname` and `pinned`: see the clients. Those
+      that have no effect on such a link are refused.
 
     Raises ValueError, whose text names the wrong part and the allowed values.
     """

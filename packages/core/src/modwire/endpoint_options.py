@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         ca: str
         certificate: str
         key: str
+        password_file: str
         server_hostname: str
         pinned: str
 
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
         stopbits: int
 
 
-TEXTS = ("ca", "certificate", "key", "server_hostname", "pinned")
+TEXTS = ("ca", "certificate", "key", "password_file", "server_hostname", "pinned")
 
 
 def check_text(name: str, value: object) -> str:

@@ -48,6 +48,7 @@ _USES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "ca": (("tls",), _ALL_FRAMES, "TLS"),
     "certificate": (("tls",), _ALL_FRAMES, "TLS"),
     "key": (("tls",), _ALL_FRAMES, "TLS"),
+    "password_file": (("tls",), _ALL_FRAMES, "TLS"),
     "server_hostname": (("tls",), _ALL_FRAMES, "TLS"),
     "pinned": (("tls",), _ALL_FRAMES, "TLS"),
     "max_in_flight": (_NETWORKS, ("tcp",), "MBAP frames, which have transaction ids"),

@@ -1,7 +1,4 @@
-"""`Listeners`: the listening sockets of a TCP server, which accept the permitted peers.
-
-modwire-trio and modwire-gevent use it too.
-"""
+"""`Listeners`: the listening sockets of a TCP server, in each package; they accept its peers."""
 
 from __future__ import annotations
 

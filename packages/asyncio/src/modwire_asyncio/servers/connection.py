@@ -83,7 +83,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(0)
-        self._schedule()
+        self._end_turn()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer

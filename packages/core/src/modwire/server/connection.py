@@ -63,8 +63,8 @@ class Connection:
 
     - `unsent`: answers that have to be sent.
     - `turn`: maximum number of bytes to receive at once; fewer if the requests had long answers.
-    - `is_greedy`: True if the last turn was large, so that other connections come first; see
-      `Rounds`.
+    - `is_greedy`: True if the last turn was large, or the first one will be, so that other
+      connections come first; see `Rounds`.
     - `is_outdated`: True if no more requests may be executed, so that it should be stopped.
     - `call`: the call that is being executed on a unit that waits, or None.
     - `has_hung_up`: True if the peer has disconnected, or ended its sending, during a call.

@@ -32,10 +32,10 @@ class Rounds(Generic[KeyT, EventT]):
     """The greedy connections that are ready, in the order of their turns.
 
     An adapter whose loop finds a connection ready calls its handler at once, unless the last turn
-    of that connection was greedy. Then it calls `enter(key, event)`, and after all others it
-    handles what `take()` returns. While `is_waiting`, it looks for ready connections without
-    waiting for them. An adapter that gets many events at once adds a connection to `greedy` after
-    such a turn, and calls `order` with the events.
+    of that connection was greedy, or its first one will be. Then it calls `enter(key, event)`, and
+    after all others it handles what `take()` returns. While `is_waiting`, it looks for ready
+    connections without waiting for them. An adapter that gets many events at once adds a connection
+    to `greedy` after such a turn, and calls `order` with the events.
     """
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..options import check_range
+from ..options import check_flag, check_range
 
 if TYPE_CHECKING:
     from logging.handlers import RotatingFileHandler
@@ -25,13 +25,20 @@ class AuditLog:
     """
 
     def __init__(
-        self, path: str | PathLike[str] | None = None, *, size: int = 10_000_000, kept: int = 10
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        size: int = 10_000_000,
+        kept: int = 10,
+        is_shared: bool = False,
     ) -> None:
         """Write to a file, too, if there is a `path`: one JSON object a line, see `as_json`.
 
         A line that would make the file longer than `size` bytes begins a new one; `kept` older
-        files, at least 1, are called `path`.1 (the newest), `path`.2 and so on. Raises OSError if
-        the file cannot be opened.
+        files, at least 1, are called `path`.1 (the newest), `path`.2 and so on. With `is_shared`,
+        other processes may write to it and begin new ones, too: a lock on the file `path`.lock,
+        which stays, lets one after the other write. Raises OSError if the file cannot be opened,
+        and for `is_shared` on Windows, which has no such locks.
 
         A client that may write, or that is denied without end, pushes old events out of the files:
         choose `size` and `kept` for the time that matters, or pass the records on with a handler of
@@ -41,8 +48,9 @@ class AuditLog:
 
         check_range("size", size, 1, _MOST_BYTES)
         check_range("kept", kept, 1, 0xFFFF)
+        check_flag("is_shared", is_shared)
         self._logger = getLogger(NAME)
-        self._file = None if path is None else _open(path, size, kept)
+        self._file = None if path is None else _open(path, size, kept, is_shared)
 
     def __call__(self, event: AuditEvent) -> None:
         if event.is_denied:
@@ -98,7 +106,11 @@ def _pdu(encode: Callable[[], bytes]) -> str:
         return f"unknown: {error!r}"
 
 
-def _open(path: str | PathLike[str], size: int, kept: int) -> RotatingFileHandler:
+def _open(path: str | PathLike[str], size: int, kept: int, is_shared: bool) -> RotatingFileHandler:
     from logging.handlers import RotatingFileHandler
 
+    if is_shared:
+        from .shared_file import SharedFile
+
+        return SharedFile(path, size, kept)
     return RotatingFileHandler(path, maxBytes=size, backupCount=kept, encoding="utf-8")

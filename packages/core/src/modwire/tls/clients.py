@@ -56,6 +56,7 @@ class TlsClientBase(TcpClientBase):
         certificate: File | None = None,
         key: File | None = None,
         password: str | None = None,
+        password_file: File | None = None,
         server_hostname: str | None = None,
         pinned: str | Iterable[str] = (),
         null_encryption: bool = False,
@@ -65,7 +66,8 @@ class TlsClientBase(TcpClientBase):
 
         - `ca`: the certificates of the authorities whose servers are trusted.
         - `certificate`, `key`: those of this client, which servers ask for, the chain behind the
-          certificate; the key may be in the same file. `password`: that of an encrypted key.
+          certificate; the key may be in the same file. `password`: that of an encrypted key; or
+          `password_file`: a file whose first line it is, in UTF-8.
         - `server_hostname`: the name or the address that the certificate of the server must have,
           by default `host`. Python does not look at its common name.
         - `pinned`: the SHA-256 of the certificate of the server or of its public key, in
@@ -88,6 +90,7 @@ class TlsClientBase(TcpClientBase):
             certificate=certificate,
             key=key,
             password=password,
+            password_file=password_file,
             server_hostname=server_hostname,
             pinned=pinned,
             null_encryption=null_encryption,

@@ -29,8 +29,9 @@ _MOST_UNREAD = 0x10000  # bytes received meanwhile, which are discarded
 class SecureConnection(Connection):
     """A connection that begins with a handshake, which has `timeout` seconds.
 
-    Until its end nothing of the peer is executed, `on_connect` is not called, and the connection
-    counts as one that has not asked anything yet. The role and the subject of the peer are those of
+    Until its end nothing of the peer is executed, `on_connect` is not called, the connection counts
+    as one that has not asked anything yet, and others come first, as a handshake takes as long as
+    fifty requests. The role and the subject of the peer are those of
     its certificate. After `credentials` were exchanged, no request is executed any more.
     """
 
@@ -52,6 +53,7 @@ class SecureConnection(Connection):
         self._has_deadlines = self.has_deadlines
         self.has_deadlines = True
         self.turn = TURN  # of a handshake, which has some kilobytes
+        self.is_greedy = True
 
     def _begin(self, now: float) -> None:
         self.protocol.connected(now)
@@ -124,6 +126,7 @@ class SecureConnection(Connection):
         """Begin to serve the peer, whose certificate was accepted."""
         self.has_deadlines = self._has_deadlines
         self.turn = MODEST
+        self.is_greedy = False
         certificate = self._tls.certificate or b""
         self.protocol.identify(subject_of(certificate), role_of(certificate))
         self.protocol.opened(now)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # refuses SHA-1 and RSA keys below 2048 bits, whatever the system's default is.
 _SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 _STRONG, _WITH_NULL = ":@SECLEVEL=2", ":NULL-SHA256:@SECLEVEL=0"
+_LONGEST_PASSWORD = 1023  # bytes, for OpenSSL
 _TLS_1_2 = ssl.TLSVersion.TLSv1_2
 _WEAK = {
     "EE_KEY_TOO_SMALL": "its key is too short: RSA keys need 2048 bits",
@@ -61,7 +62,7 @@ def server_context(
     # client keeps: a new context knows no client that was revoked since.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 1
-    _load_own(context, certificate, key, password)
+    _load_valid(context, certificate, key, password)
     _load_trusted(context, "client_ca", client_ca)
     if crl is not None:
         _load_revocations(context, crl)
@@ -77,7 +78,7 @@ def page_context(
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_up(context, False)
-    _load_own(context, certificate, key, password)
+    _load_valid(context, certificate, key, password)
     return context
 
 
@@ -109,10 +110,53 @@ def client_context(
             "pinned, the SHA-256 of its certificate or of its public key"
         )
     if certificate is not None:
-        _load_own(context, certificate, key, password)
+        _load_valid(context, certificate, key, password)
     elif key is not None:
         raise CredentialsError(f"key {key} needs its certificate too")
     return context
+
+
+def password_of(password: str | None, file: File | None) -> str | None:
+    """Return the password of a key: `password`, the first line of a file, or None for neither.
+
+    Raises CredentialsError if both are given, or if the file has none.
+    """
+    if file is None:
+        return password
+    place = f"password_file {file}"
+    if password is not None:
+        raise CredentialsError("give either password or password_file")
+    try:
+        with Path(file).open("rb") as opened:
+            line = opened.readline(_LONGEST_PASSWORD + 2)
+        found = line.rstrip(b"\r\n").decode()
+    except UnicodeDecodeError:
+        _refuse(place, "its first line is not UTF-8")
+    except (OSError, TypeError, ValueError) as error:
+        _refuse(place, getattr(error, "strerror", None) or "it is no path of a file")
+    if not 1 <= len(found.encode()) <= _LONGEST_PASSWORD:
+        _refuse(place, f"its first line, the password, must have 1..{_LONGEST_PASSWORD} bytes")
+    return found
+
+
+def load_own(
+    context: ssl.SSLContext, certificate: File, key: File | None, password: str | None
+) -> None:
+    """Load our certificate, with its chain, and its key. Raises CredentialsError."""
+    place = f"key {key}" if key is not None else f"certificate {certificate}"
+    is_encrypted = _check_key(place, certificate if key is None else key)
+    if is_encrypted and password is None:
+        raise CredentialsError(f"{place} is encrypted: give its password, or password_file")
+    try:
+        # A function in its place, or OpenSSL would ask at the terminal for a missing one.
+        context.load_cert_chain(certificate, key, lambda: password or "")
+    except ssl.SSLError as error:
+        reason = _WEAK.get(error.reason or "", "")
+        if not reason and is_encrypted:
+            reason = "the password is wrong, or the key is damaged"
+        _refuse(f"{place}, certificate {certificate}", reason or "it is damaged")
+    except (OSError, ValueError) as error:
+        _refuse(place, getattr(error, "strerror", None) or "the password cannot be used")
 
 
 def check_context(context: object, *, is_server: bool) -> ssl.SSLContext:
@@ -183,29 +227,6 @@ def _blocks(name: str, path: File, label: str) -> list[bytes]:
 _PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----"
 
 
-def _load_own(
-    context: ssl.SSLContext, certificate: File, key: File | None, password: str | None
-) -> None:
-    """Load our certificate, with its chain, and its key."""
-    reason = expired(certificate_in("certificate", certificate))
-    if reason:
-        raise CredentialsError(f"certificate {certificate} cannot be used: {reason}")
-    place = f"key {key}" if key is not None else f"certificate {certificate}"
-    is_encrypted = _check_key(place, certificate if key is None else key)
-    if is_encrypted and password is None:
-        raise CredentialsError(f"{place} is encrypted: give its password")
-    try:
-        # A function in its place, or OpenSSL would ask at the terminal for a missing one.
-        context.load_cert_chain(certificate, key, lambda: password or "")
-    except ssl.SSLError as error:
-        reason = _WEAK.get(error.reason or "", "")
-        if not reason and is_encrypted:
-            reason = "the password is wrong, or the key is damaged"
-        _refuse(f"{place}, certificate {certificate}", reason or "it is damaged")
-    except (OSError, ValueError) as error:
-        _refuse(place, getattr(error, "strerror", None) or "the password cannot be used")
-
-
 def _refuse(place: str, reason: str) -> NoReturn:
     """Raise the error without its cause, whose frames hold the password."""
     raise CredentialsError(f"{place} cannot be used: {reason}") from None
@@ -221,6 +242,16 @@ def _check_key(place: str, path: File) -> bool:
         is_other = b"-----BEGIN CERTIFICATE-----" in data
         _refuse(place, "it has a certificate and no key" if is_other else "it has no key in PEM")
     return b"ENCRYPTED" in data
+
+
+def _load_valid(
+    context: ssl.SSLContext, certificate: File, key: File | None, password: str | None
+) -> None:
+    """Load our certificate, unless it cannot be used today, and its key."""
+    reason = expired(certificate_in("certificate", certificate))
+    if reason:
+        _refuse(f"certificate {certificate}", reason)
+    load_own(context, certificate, key, password)
 
 
 def _load_trusted(context: ssl.SSLContext, name: str, path: File) -> None:

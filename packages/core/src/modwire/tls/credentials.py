@@ -33,7 +33,8 @@ class Credentials:
     """The certificate, the key and the trusted issuers of a server: PEM files.
 
     - `certificate`: the chain, the server's own first. `key`: its key, or None if it is in the same
-      file; `password`: that of an encrypted key.
+      file. `password`: that of an encrypted key; or `password_file`: a file whose first line it is,
+      in UTF-8.
     - `client_ca`: the certificates of the authorities whose clients may connect.
     - `crl`: lists of revoked certificates, one of each authority in the chain of a client.
     - `null_encryption`: also offer TLS_RSA_WITH_NULL_SHA256, last and in TLS 1.2 only (R-66, R-67).
@@ -52,19 +53,20 @@ class Credentials:
         crl: File | None = None,
         *,
         password: str | None = None,
+        password_file: File | None = None,
         null_encryption: bool = False,
     ) -> None:
         check_flag("null_encryption", null_encryption)
 
         def load() -> ssl.SSLContext:
-            from .contexts import server_context
+            from .contexts import password_of, server_context
 
             return server_context(
                 certificate,
                 key,
                 client_ca,
                 crl,
-                password=password,
+                password=password_of(password, password_file),
                 null_encryption=null_encryption,
             )
 
@@ -169,11 +171,18 @@ class ClientCredentials:
         certificate: File | None = None,
         key: File | None = None,
         password: str | None = None,
+        password_file: File | None = None,
         server_hostname: str | None = None,
         pinned: str | Iterable[str] = (),
         null_encryption: bool = False,
     ) -> None:
-        from .contexts import CredentialsError, certificate_in, check_context, client_context
+        from .contexts import (
+            CredentialsError,
+            certificate_in,
+            check_context,
+            client_context,
+            password_of,
+        )
         from .faults import NO_CERTIFICATE
 
         check_flag("null_encryption", null_encryption)
@@ -185,13 +194,13 @@ class ClientCredentials:
                 ca,
                 certificate,
                 key,
-                password=password,
+                password=password_of(password, password_file),
                 is_pinned=bool(self._pins) and server_hostname is None,
                 null_encryption=null_encryption,
             )
             if certificate is not None:
                 self._ours = str(certificate_in("certificate", certificate))
-        elif ca or certificate or key or password or null_encryption:
+        elif ca or certificate or key or password or password_file or null_encryption:
             raise CredentialsError("context stands in place of ca, certificate, key and password")
         else:
             self.context = check_context(context, is_server=False)

@@ -102,6 +102,8 @@ class TcpConnection(Waiting):
         receive = self._socket.recv
         if core.has_deadlines:
             self.schedule(core.deadline())
+        if core.is_greedy:
+            self.rounds = self._shared.rounds
         while self.is_open:
             if not wait():
                 self._handle_ring()

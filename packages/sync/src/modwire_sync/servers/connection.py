@@ -41,6 +41,8 @@ class TcpConnection:
         self._withdraw: Callable[[], None] | None = None
         connections.add(self)
         loop.watch(self.fd, self.on_ready)
+        if core.is_greedy:
+            loop.rounds.greedy.add(self.fd)
         self._schedule()
 
     @property

@@ -62,6 +62,7 @@ _OFFERS: dict[str, Sequence[object]] = {
     "ca": ("ca.pem",),
     "certificate": ("client.pem",),
     "key": ("client.key",),
+    "password_file": ("client.password",),
     "server_hostname": ("plc.example",),
     "pinned": ("SHA256",),
 }

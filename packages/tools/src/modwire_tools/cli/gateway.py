@@ -18,6 +18,7 @@ from .security_options import (
     ClientCaOption,
     CrlOption,
     KeyOption,
+    KeyPasswordOption,
     RightsOption,
     check_files,
     opened,
@@ -111,6 +112,7 @@ def gateway(
     idle_timeout: IdleOption = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
+    key_password_file: KeyPasswordOption = None,
     client_ca: ClientCaOption = None,
     crl: CrlOption = None,
     rights: RightsOption = None,
@@ -154,7 +156,9 @@ def gateway(
     settings = Settings(queue, patience, pause)
     counted = None if metrics is None else new_metrics()
     inherited = InheritedSockets.from_environment()
-    files = SecurityFiles(certificate, key, client_ca, crl, rights, audit, read_only)
+    files = SecurityFiles(
+        certificate, key, key_password_file, client_ca, crl, rights, audit, read_only
+    )
     with opened(check_files(files, [listen.endpoint])) as security:
         serve = partial(_serve, listen, lines, units, settings, limits, security)
         main = partial(serve, verbose, counted, inherited)
@@ -245,7 +249,7 @@ async def _serve(
 
         def on_listening(names: list[str]) -> None:
             led = ", ".join(map(str, ends))
-            ending = f"Ctrl+C ends{reload_advice(security)}"
+            ending = f"Ctrl+C ends{reload_advice(security.reload)}"
             note(f"modwire: gateway at {names[0]} leads to {led}; {ending}")
             tell_manager("READY=1")
 

@@ -16,13 +16,13 @@ from modwire_tools.values.host_port import parse_host_port
 
 from .ending import FailedError, WrongArgumentError, argument
 from .output import note
+from .security_options import as_options
 
 if TYPE_CHECKING:
-    import ssl
-
     import trio
 
     from modwire_tools.metrics import Metrics
+    from modwire_tools.server.security import PageCertificate
     from modwire_tools.simulator.view import ServerView
 
 TOKEN_VARIABLE = "MODWIRE_WEB_TOKEN"
@@ -81,11 +81,22 @@ WebKeyOption = Annotated[
 ]
 
 
+WebKeyPasswordOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--web-key-password-file",
+        readable=False,
+        metavar="FILE",
+        help="A file whose first line is the password of that key, if it is encrypted.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Page:
     """Address of the page, and the token that it needs, or None.
 
-    The host "" is for all addresses of this machine. With a `context`, the page is over TLS.
+    The host "" is for all addresses of this machine. With a `certificate`, the page is over TLS.
     A token `from_outside`, from a file or the environment, is not printed: logs keep what is.
     """
 
@@ -93,7 +104,7 @@ class Page:
     port: int
     token: str | None
     from_outside: bool = False
-    context: ssl.SSLContext | None = field(default=None, compare=False)
+    certificate: PageCertificate | None = field(default=None, compare=False)
 
 
 def parse_page(
@@ -102,11 +113,12 @@ def parse_page(
     token_file: Path | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    password_file: Path | None = None,
 ) -> Page | None:
     """Return the page for the options; beyond loopback it always gets a token.
 
     Without `token` and `token_file`, the token is that in the environment, if it has one. With a
-    `certificate`, the page is over TLS. Raises CredentialsError if that cannot be used.
+    `certificate`, the page is over TLS. Raises FailedError if that cannot be used.
     """
     if web is None:
         options = {
@@ -114,6 +126,7 @@ def parse_page(
             "--web-token-file": token_file,
             "--web-certificate": certificate,
             "--web-key": key,
+            "--web-key-password-file": password_file,
         }
         for name, given in options.items():
             if given is not None:
@@ -139,18 +152,24 @@ def parse_page(
             check_token(token)
     elif not host or not is_loopback(host):
         token = make_token()
-    context = _page_context(certificate, key)
-    return Page(host, port, token, from_outside=name != "--web-token", context=context)
+    own = _certificate(certificate, key, password_file)
+    return Page(host, port, token, from_outside=name != "--web-token", certificate=own)
 
 
-def _page_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def _certificate(
+    certificate: Path | None, key: Path | None, password_file: Path | None
+) -> PageCertificate | None:
     if certificate is None:
-        if key is not None:
-            raise WrongArgumentError("--web-key needs its --web-certificate")
+        for name, given in (("--web-key", key), ("--web-key-password-file", password_file)):
+            if given is not None:
+                raise WrongArgumentError(f"{name} needs its --web-certificate")
         return None
-    from modwire.tls.contexts import page_context
+    from modwire_tools.server.security import PageCertificate
 
-    return page_context(certificate, key)
+    try:
+        return PageCertificate(certificate, key, password_file)
+    except ValueError as error:
+        raise FailedError(as_options(error, "--web-")) from None
 
 
 def _read_token(path: Path) -> str:
@@ -183,6 +202,8 @@ async def start_page(
     from modwire_tools.system_advice import system_advice
     from modwire_tools.web import format_link, serve_page
 
+    own = page.certificate
+
     async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
         await serve_page(
             view,
@@ -190,7 +211,7 @@ async def start_page(
             page.port,
             token=page.token,
             metrics=metrics.text if metrics is not None else None,
-            context=page.context,
+            context=None if own is None else own.context,
             task_status=task_status,
         )
 
@@ -200,4 +221,4 @@ async def start_page(
         advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
         raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
     token = None if page.from_outside else page.token
-    return format_link(page.host or ALL, port, token, is_secure=page.context is not None)
+    return format_link(page.host or ALL, port, token, is_secure=own is not None)

@@ -26,6 +26,17 @@ FolderArgument = Annotated[
 ]
 
 
+PasswordOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        readable=False,
+        metavar="FILE",
+        help="A file whose first line is the password of ca.key, if that is encrypted.",
+    ),
+]
+
+
 @contextmanager
 def _explained() -> Generator[None]:
     """Turn errors of the block into those of the command."""
@@ -35,10 +46,21 @@ def _explained() -> Generator[None]:
         text = error.strerror or str(error)
         raise FailedError(f"{error.filename}: {text}" if error.filename else text) from None
     except ValueError as error:
-        raise FailedError(str(error)) from None
+        text = str(error).replace("give its password", "--password-file is missing")
+        raise FailedError(text) from None
 
 
-def _open(folder: Path) -> Authority:
+def _password(file: Path | None, option: str) -> str | None:
+    """Return the first line of a file. Raises FailedError, which names the option."""
+    from modwire.tls.contexts import CredentialsError, password_of
+
+    try:
+        return password_of(None, file)
+    except CredentialsError as error:
+        raise FailedError(str(error).replace("password_file", option, 1)) from None
+
+
+def _open(folder: Path, password_file: Path | None = None) -> Authority:
     from modwire_tools.extras import extra
 
     with extra("pki", "modwire pki"):
@@ -46,7 +68,7 @@ def _open(folder: Path) -> Authority:
     if not (folder / "ca.pem").exists():
         raise FailedError(f"{folder} has no authority: modwire pki init {folder} makes one")
     with _explained():
-        return Authority.open(folder)
+        return Authority.open(folder, _password(password_file, "--password-file"))
 
 
 def init(
@@ -67,6 +89,15 @@ def init(
     days: Annotated[
         int, Whole(1, _MOST_DAYS).option("--days", metavar="DAYS", help="How long it is valid.")
     ] = _TEN_YEARS,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--password-file",
+            readable=False,
+            metavar="FILE",
+            help="Encrypt ca.key with the first line of this file as its password.",
+        ),
+    ] = None,
 ) -> None:
     """Make a certificate authority in a folder.
 
@@ -80,7 +111,7 @@ def init(
 
     shown = folder.resolve().name if name is None else name
     with _explained():
-        Authority.new(folder, shown, days)
+        Authority.new(folder, shown, days, _password(password_file, "--password-file"))
     note(f"modwire: {folder} is a certificate authority; keep {folder / 'ca.key'} to yourself")
 
 
@@ -112,13 +143,23 @@ def issue(
             help="How long it is valid; 825 days by default, or as long as the authority.",
         ),
     ] = None,
+    key_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-password-file",
+            readable=False,
+            metavar="FILE",
+            help="Encrypt NAME.key with the first line of this file as its password.",
+        ),
+    ] = None,
+    password_file: PasswordOption = None,
 ) -> None:
     """Issue a certificate and its key, for a server or for a client.
 
     With --host it is for a server, otherwise for a client; with --host and --role for both. Files
     that are there are not overwritten.
     """
-    authority = _open(folder)
+    authority = _open(folder, password_file)
     try:
         from modwire_tools.pki.certificates import check_host, check_role
 
@@ -129,7 +170,10 @@ def issue(
     except ValueError as error:
         raise WrongArgumentError(str(error)) from None
     with _explained():
-        certificate, key = authority.issue(name, role=role, hosts=hosts or (), days=days)
+        password = _password(key_password_file, "--key-password-file")
+        certificate, key = authority.issue(
+            name, role=role, hosts=hosts or (), days=days, password=password
+        )
     note(f"modwire: wrote {certificate} and {key}")
 
 
@@ -139,12 +183,13 @@ def revoke(
         str,
         typer.Argument(metavar="NAME", help="The name of a certificate, or the path of its file."),
     ],
+    password_file: PasswordOption = None,
 ) -> None:
     """Revoke a certificate: its client may no longer connect.
 
     The list crl.pem is written anew. Servers read it at their start, and when they get SIGHUP.
     """
-    authority = _open(folder)
+    authority = _open(folder, password_file)
     with _explained():
         path = authority.revoke(name)
     note(f"modwire: {name} is revoked; send SIGHUP to servers that have --crl {path}")
@@ -184,9 +229,8 @@ def _json(each: Listed) -> Json:
 def pki(context: typer.Context) -> None:
     """Issue certificates with roles, for servers and clients over TLS.
 
-    This is a small authority: files in a folder, keys that are not encrypted. For a plant in
-    service, take the authority of your company, and put the role into extension
-    1.3.6.1.4.1.50316.802.1.
+    This is a small authority: files in a folder. For a plant in service, take the authority of your
+    company, and put the role into extension 1.3.6.1.4.1.50316.802.1.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -160,7 +160,7 @@ def _serve(
         run_trio(main, security.reload)
     except KeyboardInterrupt:
         pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         pipe.send(described(error))
 
 

@@ -13,10 +13,10 @@ import typer
 from .ending import FailedError, WrongArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from modwire import Endpoint
-    from modwire_tools.server.security import Security, SecurityFiles
+    from modwire_tools.server.security import PageCertificate, Security, SecurityFiles
 
 
 def _file(name: str, text: str) -> typer.models.OptionInfo:
@@ -30,6 +30,10 @@ CertificateOption = Annotated[
 ]
 KeyOption = Annotated[
     Path | None, _file("--key", "The key of that certificate, unless it is in the same file.")
+]
+KeyPasswordOption = Annotated[
+    Path | None,
+    _file("--key-password-file", "A file whose first line is the password of an encrypted key."),
 ]
 ClientCaOption = Annotated[
     Path | None,
@@ -64,6 +68,7 @@ def check_files(files: SecurityFiles, endpoints: Iterable[Endpoint]) -> Security
         "--certificate": files.certificate,
         "--client-ca": files.client_ca,
         "--key": files.key,
+        "--key-password-file": files.password_file,
         "--crl": files.crl,
     }
     for name, path in given.items():
@@ -78,24 +83,34 @@ def check_files(files: SecurityFiles, endpoints: Iterable[Endpoint]) -> Security
 
 
 @contextmanager
-def opened(files: SecurityFiles) -> Generator[Security]:
-    """Yield the contents of the files. Raises FailedError if one cannot be used."""
+def opened(files: SecurityFiles, page: PageCertificate | None = None) -> Generator[Security]:
+    """Yield the contents of the files; the certificate of a `page` is reloaded with them.
+
+    Raises FailedError if one cannot be used.
+    """
     from modwire_tools.server.security import Security
 
     try:
-        found = Security(files)
+        found = Security(files, page)
     except OSError as error:
         raise FailedError(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:  # CredentialsError too
-        raise FailedError(str(error)) from None
+        raise FailedError(as_options(error)) from None
     try:
         yield found
     finally:
         found.close()
 
 
-def reload_advice(found: Security) -> str:
+def as_options(error: ValueError, prefix: str = "--") -> str:
+    """Return the text of an error about files with the option for passwords, not the argument."""
+    option = f"{prefix}key-password-file"
+    text = str(error).replace("give its password, or password_file", f"{option} is missing")
+    return text.replace("password_file ", f"{option} ", 1)
+
+
+def reload_advice(reload: Callable[[], None] | None) -> str:
     """Return what to do after files were changed, behind "Ctrl+C ends"; "" if nothing helps."""
-    if found.reload is None or not hasattr(signal, "SIGHUP"):
+    if reload is None or not hasattr(signal, "SIGHUP"):
         return ""
     return f", kill -HUP {os.getpid()} reads certificates and rights again"

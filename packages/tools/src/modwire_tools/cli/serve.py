@@ -19,6 +19,7 @@ from .page import (
     TokenOption,
     WebCertificateOption,
     WebKeyOption,
+    WebKeyPasswordOption,
     WebOption,
     parse_page,
     start_page,
@@ -29,6 +30,7 @@ from .security_options import (
     ClientCaOption,
     CrlOption,
     KeyOption,
+    KeyPasswordOption,
     RightsOption,
     check_files,
     opened,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from modwire import Units
     from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
-    from modwire_tools.server.security import Security, SecurityFiles
+    from modwire_tools.server.security import Security
     from modwire_tools.server.storing import Storage
     from modwire_tools.server.systemd import InheritedSockets
 
@@ -116,6 +118,7 @@ def serve(
     idle_timeout: IdleOption = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
+    key_password_file: KeyPasswordOption = None,
     client_ca: ClientCaOption = None,
     crl: CrlOption = None,
     rights: RightsOption = None,
@@ -126,6 +129,7 @@ def serve(
     web_token_file: TokenFileOption = None,
     web_certificate: WebCertificateOption = None,
     web_key: WebKeyOption = None,
+    web_key_password_file: WebKeyPasswordOption = None,
     metrics: MetricsOption = None,
 ) -> None:
     """Serve coils and registers until Ctrl+C.
@@ -138,7 +142,9 @@ def serve(
     from modwire_tools.server.storing import Storage, set_values
     from modwire_tools.server.systemd import InheritedSockets
 
-    page = parse_page(web, web_token, web_token_file, web_certificate, web_key)
+    page = parse_page(
+        web, web_token, web_token_file, web_certificate, web_key, web_key_password_file
+    )
     sizes = {
         "coils": coils,
         "discrete_inputs": discrete_inputs,
@@ -149,9 +155,9 @@ def serve(
         units = [1]
     if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
         raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
+    named = certificate, key, key_password_file, client_ca, crl, rights, audit
     files = check_files(
-        SecurityFiles(certificate, key, client_ca, crl, rights, audit),
-        [each.endpoint for each in listens],
+        SecurityFiles(*named, is_shared=processes > 1), [each.endpoint for each in listens]
     )
     storage = Storage(store, name, sizes, units)
     with argument("--store"):
@@ -159,7 +165,7 @@ def serve(
         served = storage.open()
     inherited = InheritedSockets.from_environment()
     if processes > 1:
-        _check_processes(processes, storage, listens, metrics, page, files)
+        _check_processes(processes, storage, listens, metrics, page)
         if inherited:
             raise FailedError("--processes cannot share the sockets of the service manager")
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
@@ -170,8 +176,8 @@ def serve(
         set_values(served, assignments)
 
     show_log()
-    with opened(files) as security:
-        on_listening = partial(_say_where, storage, reload_advice(security))
+    with opened(files, None if page is None else page.certificate) as security:
+        on_listening = partial(_say_where, storage, reload_advice(security.reload))
         if processes > 1:
             from .processes import serve_in_processes
 
@@ -258,7 +264,6 @@ def _check_processes(
     places: list[Listen],
     metrics: HostPort | None,
     page: Page | None,
-    files: SecurityFiles,
 ) -> None:
     import socket
 
@@ -270,10 +275,6 @@ def _check_processes(
         raise WrongArgumentError(
             f"--metrics (or {METRICS_VARIABLE}) counts in one process: leave it out, or leave out "
             f"--processes {number}"
-        )
-    if files.audit is not None:
-        raise WrongArgumentError(
-            f"--audit is written by one process: leave it out, or leave out --processes {number}"
         )
     if not storage.is_shared:
         raise WrongArgumentError(

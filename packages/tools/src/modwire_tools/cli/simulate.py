@@ -23,6 +23,7 @@ from .page import (
     TokenOption,
     WebCertificateOption,
     WebKeyOption,
+    WebKeyPasswordOption,
     WebOption,
     parse_page,
     start_page,
@@ -33,6 +34,7 @@ from .security_options import (
     ClientCaOption,
     CrlOption,
     KeyOption,
+    KeyPasswordOption,
     RightsOption,
     check_files,
     opened,
@@ -119,8 +121,10 @@ def simulate(
     web_token_file: TokenFileOption = None,
     web_certificate: WebCertificateOption = None,
     web_key: WebKeyOption = None,
+    web_key_password_file: WebKeyPasswordOption = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
+    key_password_file: KeyPasswordOption = None,
     client_ca: ClientCaOption = None,
     crl: CrlOption = None,
     rights: RightsOption = None,
@@ -132,19 +136,23 @@ def simulate(
     All are served at the same time, until Ctrl+C. The device files say how values change; see
     Device files in the documentation.
     """
-    page = parse_page(web, web_token, web_token_file, web_certificate, web_key)
+    page = parse_page(
+        web, web_token, web_token_file, web_certificate, web_key, web_key_password_file
+    )
     counted = None if metrics is None and page is None else new_metrics()
     endpoints = [*(tcp or ()), *(udp or ()), *(tls or ()), *(serial or ())]
     from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.systemd import InheritedSockets
 
-    secured = SecurityFiles(certificate, key, client_ca, crl, rights, audit)
-    with opened(check_files(secured, endpoints)) as security:
+    secured = SecurityFiles(certificate, key, key_password_file, client_ca, crl, rights, audit)
+    with opened(
+        check_files(secured, endpoints), None if page is None else page.certificate
+    ) as security:
         simulation = build(
             files or [], endpoints, devices, consecutive, seed, speed, counted, security
         )
         simulation.inherit(InheritedSockets.from_environment())
-        main = partial(_run, simulation, page, counted, interface, reload_advice(security))
+        main = partial(_run, simulation, page, counted, interface, reload_advice(security.reload))
         run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
@@ -314,6 +322,8 @@ def _example(view: View) -> str:
                 words = [str(Place(table, first))]
                 words += ["--count", str(min(count, 3))] if count > 1 else []
     endpoint = device.endpoints[0].replace(f"://{ALL}:", "://127.0.0.1:")
+    if "tls://" in endpoint:
+        endpoint += "?ca=ca.pem&certificate=client.pem&key=client.key"
     if not words:
         return command_line("scan", endpoint)
     return command_line("read", endpoint, *words, *(["--unit", unit] if unit != 1 else []))

@@ -39,6 +39,8 @@ def tls_advice(text: str, endpoint: Endpoint) -> str:
         return f"if that is the right server, take a name of its certificate, as in {changed}"
     if "without ca" in text:
         return f"as in {with_options(endpoint, ca='ca.pem')}"
+    if "is encrypted: " in text:
+        return f"as in {with_options(endpoint, password_file='client.password')}"
     for alert, step in _ABOUT_OURS.items():
         if f"alert {alert}" in text:
             return step

@@ -33,6 +33,7 @@ from .certificates import (
 
 CERTIFICATE, KEY, REVOKED = "ca.pem", "ca.key", "crl.pem"
 _DAYS = 825
+_DAMAGED = "it is damaged, or no PEM"
 _OURS = ("ca", "crl")
 T = TypeVar("T")
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -61,27 +62,29 @@ class Authority:
     `ca.pem` is its certificate, which clients and servers trust; `ca.key` its key; `crl.pem` the
     list of the certificates that it has revoked. Beside them are `NAME.pem`, which has the
     certificate and that of the authority, and `NAME.key` of each NAME that it has issued. Keys can
-    be read by their owner only. No file is overwritten but the list, which is replaced in one step.
+    be read by their owner only, and are encrypted if there is a password. No file is overwritten
+    but the list, which is replaced in one step.
     """
 
     def __init__(
         self,
         folder: Path,
         certificate: x509.Certificate,
-        key: Key,
+        key: Key | None,
         revoked: x509.CertificateRevocationList,
     ) -> None:
         self.folder = folder
         self._certificate = certificate
-        self._key = key
+        self._own_key = key
         self._revoked = revoked
 
     @classmethod
-    def new(cls, folder: Path, name: str, days: int) -> Authority:
+    def new(cls, folder: Path, name: str, days: int, password: str | None = None) -> Authority:
         """Make an authority in a folder, which is made too if there is none.
 
-        `name` is that in its certificate, which is valid for so many days. Raises ValueError for a
-        wrong name, and OSError, FileExistsError if one of its files is there.
+        `name` is that in its certificate, which is valid for so many days; its key is encrypted if
+        there is a `password`. Raises ValueError for a wrong name, and OSError, FileExistsError if
+        one of its files is there.
         """
         _check_common_name(name)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -92,7 +95,7 @@ class Authority:
         revoked = new_list(certificate, key, [], 1)
         _write_all(
             {
-                folder / KEY: (_pem_of(key), 0o600),
+                folder / KEY: (_pem_of(key, password), 0o600),
                 folder / CERTIFICATE: (_pem(certificate), 0o644),
                 folder / REVOKED: (_pem(revoked), 0o644),
             }
@@ -100,27 +103,44 @@ class Authority:
         return cls(folder, certificate, key, revoked)
 
     @classmethod
-    def open(cls, folder: Path) -> Authority:
-        """Return the authority in a folder. Raises OSError, or ValueError for a damaged file."""
+    def open(cls, folder: Path, password: str | None = None) -> Authority:
+        """Return the authority in a folder. Raises OSError, or ValueError for a damaged file.
+
+        Without the `password` of a key that is encrypted, it can only list certificates.
+        """
         certificate = _read(folder / CERTIFICATE, x509.load_pem_x509_certificate)
         revoked = _read(folder / REVOKED, x509.load_pem_x509_crl)
-        key = _read(folder / KEY, lambda data: serialization.load_pem_private_key(data, None))
+        key = _read_key(folder / KEY, password)
         public = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public:
+        if not isinstance(public, ec.EllipticCurvePublicKey) or (
+            key is not None and key.public_key() != public
+        ):
             raise ValueError(f"{folder / KEY} is not the key of {folder / CERTIFICATE}")
-        if not revoked.is_signature_valid(key.public_key()):
+        if not revoked.is_signature_valid(public):
             raise ValueError(f"{folder / REVOKED} is not signed by {folder / CERTIFICATE}")
         return cls(folder, certificate, key, revoked)
 
+    @property
+    def _key(self) -> Key:
+        if self._own_key is None:
+            raise ValueError(f"{self.folder / KEY} is encrypted: give its password")
+        return self._own_key
+
     def issue(
-        self, name: str, *, role: str | None = None, hosts: Sequence[str] = (), days: int | None
+        self,
+        name: str,
+        *,
+        role: str | None = None,
+        hosts: Sequence[str] = (),
+        days: int | None,
+        password: str | None = None,
     ) -> tuple[Path, Path]:
         """Issue a certificate and a key; return the paths of `NAME.pem` and `NAME.key`.
 
         It is for a server with these `hosts`, or for a client with a `role` or without; with both,
         for both. It ends with that of the authority, if that is before so many `days`, which are
-        825 by default. Raises ValueError for wrong arguments, FileExistsError if there is a file of
-        that name, and OSError.
+        825 by default. The key is encrypted if there is a `password`. Raises ValueError for wrong
+        arguments, FileExistsError if there is a file of that name, and OSError.
         """
         _check_common_name(name)
         if name in _OURS or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
@@ -154,7 +174,7 @@ class Authority:
         )
         _write_all(
             {
-                key: (_pem_of(own), 0o600),
+                key: (_pem_of(own, password), 0o600),
                 certificate: (_pem(made) + _pem(self._certificate), 0o644),
             }
         )
@@ -253,20 +273,39 @@ def _read(path: Path, load: Callable[[bytes], T]) -> T:
     data = path.read_bytes()
     try:
         return load(data)
-    except (TypeError, ValueError):  # a password is wanted, or it is damaged
-        raise ValueError(f"{path} cannot be read: it is damaged, encrypted, or no PEM") from None
+    except (TypeError, ValueError):
+        raise ValueError(f"{path} cannot be read: {_DAMAGED}") from None
 
 
 def _pem(made: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
-def _pem_of(key: Key) -> bytes:
+def _pem_of(key: Key, password: str | None) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.NoEncryption()
+        if password is None
+        else serialization.BestAvailableEncryption(password.encode()),
     )
+
+
+def _read_key(path: Path, password: str | None) -> Key | None:
+    """Return the key of an authority, or None if it is encrypted and there is no password."""
+    data = path.read_bytes()
+    is_encrypted = b"ENCRYPTED" in data
+    if is_encrypted and password is None:
+        return None
+    secret = password.encode() if is_encrypted and password is not None else None
+    try:
+        key = serialization.load_pem_private_key(data, secret)
+    except (TypeError, ValueError):
+        reason = "its password is wrong, or it is damaged" if is_encrypted else _DAMAGED
+        raise ValueError(f"{path} cannot be read: {reason}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{path} is not the key of {path.parent / CERTIFICATE}")
+    return key
 
 
 def _write_all(files: dict[Path, tuple[bytes, int]]) -> None:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 _OF_CLIENTS = ("unit", "timeout", "retries")
 _OF_FRAMES = ("silence", "tolerance", "suppress_echo")
 _OF_PORTS = ("rs485", "exclusive")
-_OF_TLS = {"ca": "client-ca", "certificate": "certificate", "key": "key"}
+_OF_TLS = {
+    "ca": "client-ca",
+    "certificate": "certificate",
+    "key": "key",
+    "password_file": "key-password-file",
+}
 LISTEN_OPTIONS = (*_OF_FRAMES, *_OF_PORTS)
 
 

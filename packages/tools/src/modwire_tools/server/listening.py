@@ -12,9 +12,9 @@ import trio
 from modwire import AllowedNetworks, Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
 from modwire_trio import serve_tcp, serve_tls, serve_udp, serve_unix
+from modwire_trio.servers.tcp import serve_sockets
 
 from ..endpoint_forms import check_settings, explained, opened, shown
-from .accepting import serve_sockets
 from .listen_options import check_listens, serve_line, server_options
 from .security import Security
 from .systemd import InheritedSockets
@@ -278,6 +278,8 @@ async def _serve(
     if endpoint.transport != "udp":
         common["max_connections"] = limits.max_connections
         common["idle_timeout"] = limits.idle_timeout
+    if endpoint.transport == "tls":
+        common["credentials"] = security.credentials
     if sockets:
         await serve_sockets(units, sockets, allow=limits.allow, **common)
         return
@@ -286,7 +288,7 @@ async def _serve(
         return
     common |= {"host": listen.host, "allow": limits.allow, "reuse_port": limits.reuse_port}
     if endpoint.transport == "tls":
-        await serve_tls(units, endpoint.port, credentials=security.credentials, **common)
+        await serve_tls(units, endpoint.port, **common)
         return
     serve = serve_udp if endpoint.transport == "udp" else serve_tcp
     await serve(units, endpoint.port, **common)

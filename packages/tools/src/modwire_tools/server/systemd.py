@@ -33,6 +33,7 @@ class InheritedSockets:
     def __init__(self, sockets: Sequence[socket.socket] = ()) -> None:
         self._sockets = list(sockets)
         self._left = list(sockets)
+        self._transports: dict[socket.socket, str] = {}  # of the endpoints that have taken them
 
     @classmethod
     def from_environment(
@@ -60,15 +61,13 @@ class InheritedSockets:
         An endpoint at all addresses takes the sockets at any address with its port. The caller may
         use a copy only (`dup`), so that a device can be served again.
 
-        Raises OSError for an endpoint with TLS, which opens its socket itself.
+        Raises OSError if another endpoint serves such a socket with TLS, and this one without, or
+        the other way round: clients would reach either of them by chance.
         """
-        if endpoint.transport == "tls" and any(
-            _is_at(each, endpoint.replace(transport="tcp")) for each in self._sockets
-        ):
-            raise OSError(
-                f"{endpoint} opens its socket itself: leave out that of the service manager"
-            )
         found = [each for each in self._sockets if _is_at(each, endpoint)]
+        for each in found:
+            if self._transports.setdefault(each, endpoint.transport) != endpoint.transport:
+                raise OSError(f"{endpoint}: another endpoint is there already, with other security")
         self._left = [each for each in self._left if each not in found]
         return found
 
@@ -105,7 +104,7 @@ def _is_at(found: socket.socket, endpoint: Endpoint) -> bool:
     address = address_of(found)
     if isinstance(address, str):
         return endpoint.transport == "unix" and address == endpoint.path
-    if endpoint.transport != "tcp" or address.port != endpoint.port:
+    if endpoint.transport not in ("tcp", "tls") or address.port != endpoint.port:
         return False
     return endpoint.host in _ANY or _same(endpoint.host, address.host)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ import trio
 
 from modwire import Endpoint, ModbusError, ServerOptions, Units
 from modwire_trio import serve_tcp, serve_tls, serve_udp, serve_unix
+from modwire_trio.servers.tcp import serve_sockets
 
 from ..endpoint_forms import ALL, shown
-from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
 from ..server.security import Security
 from ..server.systemd import InheritedSockets
@@ -228,28 +228,18 @@ class Server:
             "grace": _GRACE,
             "task_status": started,
         }
+        if endpoint.transport == "tls":
+            common["credentials"] = self._security.credentials
         passed = self._inherited.take(endpoint)
         if passed:
             await serve_sockets(device.units, passed, allow=device.allowed, **common)
         elif endpoint.transport == "unix":
             await serve_unix(device.units, endpoint.path, **common)
-        elif endpoint.transport == "tls":
-            common["credentials"] = self._security.credentials
-            await serve_tls(
-                device.units,
-                endpoint.port,
-                host=_host(endpoint),
-                allow=device.allowed,
-                **common,
-            )
         else:
-            await serve_tcp(
-                device.units,
-                endpoint.port,
-                host=_host(endpoint),
-                allow=device.allowed,
-                **common,
-            )
+            serve: Callable[..., Awaitable[None]]
+            serve = serve_tls if endpoint.transport == "tls" else serve_tcp
+            common |= {"host": _host(endpoint), "allow": device.allowed}
+            await serve(device.units, endpoint.port, **common)
 
     def _teller(self, device: LiveDevice, place: _Started) -> OnAnswer:
         """Return the hook of a server without connections."""

@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ _AFTER_END = 2.0  # seconds for responses after the browser's end of file; hyper
 
 
 class Connections:
-    """All connections to `app`, over TLS if there is a `context`.
+    """All connections to `app`, over TLS if there is a `context`, or a function that returns it.
 
     A connection is closed if it has no traffic for `silent` seconds (an open page has some every 15
     seconds), or if its browser accepts no byte for `stalled` seconds. If `most` are open, a new one
@@ -48,7 +49,7 @@ class Connections:
     def __init__(
         self,
         app: ASGIApp,
-        context: ssl.SSLContext | None = None,
+        context: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
         *,
         most: int = 500,
         silent: float = 60.0,
@@ -94,7 +95,8 @@ class Connections:
         if len(self._open) >= self._most:
             counts = Counter([stream.client for stream in self._open])
             min(self._open, key=lambda stream: (-counts[stream.client], stream.active)).end()
-        stream = _Stream(accepted, self._stalled, self._tls)
+        context = self._tls() if callable(self._tls) else self._tls
+        stream = _Stream(accepted, self._stalled, context)
         self._open.add(stream)
         try:
             with stream.scope:

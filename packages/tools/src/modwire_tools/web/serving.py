@@ -28,13 +28,14 @@ async def serve_page(
     *,
     token: str | None = None,
     metrics: Callable[[], str] | None = None,
-    context: ssl.SSLContext | None = None,
+    context: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
     task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the page and the REST interface of `view` until cancelled.
 
     `metrics` returns the text that Prometheus gets at `/metrics`; None for no such path. With a
-    `context` of a server, the page is served over TLS; see `modwire.tls.contexts.page_context`.
+    `context` of a server, the page is served over TLS; see `modwire.tls.contexts.page_context`. It
+    may be a function that returns that of a new connection, so that it can be exchanged.
     Calls `task_status.started` with (host, port); for port 0 with the port that the system chose. A
     name with several addresses is served at all of them: "localhost" over IPv4 and IPv6. Raises
     ValueError if `host` is not loopback and `token` is None, and OSError, with the reason, if it

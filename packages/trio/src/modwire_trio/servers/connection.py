@@ -194,6 +194,8 @@ class SocketConnection(PeerTask):
 
     async def _read(self) -> None:
         if self._readers is not None:
+            if self.core.is_greedy:
+                self._readers.rounds.greedy.add(self._number)
             await self._readers.wait(self._number, self._on_readable)
             return
         goes_on = True

@@ -1,9 +1,12 @@
-"""`serve_tcp` and `serve_unix`: thousands of connections, each with a task."""
+"""`serve_tcp`, `serve_tls` and `serve_unix`: thousands of connections, each with a task.
+
+`serve_sockets` serves on sockets that listen already, as a service manager passes them.
+"""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
-    from modwire.server.peers import Address
+    from modwire.server.peers import Address, Listening
     from modwire.tls import Credentials
     from modwire.tls.contexts import File
     from modwire_sync.sockets import Found
@@ -190,6 +193,41 @@ async def serve_tls(
     await server.serve_at("serve_tls", grace, task_status)
 
 
+async def serve_sockets(
+    units: Units,
+    passed: Sequence[socket.socket],
+    *,
+    credentials: Credentials | None = None,
+    framing: type[Framing] = TcpFraming,
+    max_connections: int = 1000,
+    idle_timeout: float | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
+    options: ServerOptions | None = None,
+    grace: float = 5.0,
+    task_status: trio.TaskStatus[HostPort | str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `units` on copies of sockets that listen already, until cancelled; they stay open.
+
+    They are of TCP, or of Unix; with `credentials` it serves over TLS. The other arguments are
+    those of `serve_tcp`. `task_status.started` gets the `(host, port)` of the first, or its path.
+    """
+    check_grace(grace)
+    common: dict[str, Any] = {
+        "framing": framing,
+        "max_connections": max_connections,
+        "idle_timeout": idle_timeout,
+        "allow": allow,
+        "options": options,
+    }
+    address = sockets.address_of(passed[0])
+    if credentials is None:
+        server = _TcpServer(units, address, **common)
+    else:
+        server = _TlsServer(units, address, credentials=credentials, **common)
+    server.passed = passed
+    await server.serve_at("serve_sockets", grace, task_status)
+
+
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
     """Return the addresses of a host name, after a lookup that may take long; None for a path."""
     if isinstance(address, str):
@@ -203,15 +241,31 @@ async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
     )
 
 
+class _Passed(Listeners):
+    """Copies of sockets that listen already, in place of new ones; the file of a path stays."""
+
+    def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
+        self._allowed = asked.allowed
+        assert isinstance(self._server, _TcpServer)
+        self.sockets = [each.dup() for each in self._server.passed]
+        for each in self.sockets:
+            each.setblocking(False)
+        self.address = sockets.address_of(self.sockets[0])
+        return self.address
+
+
 class _TcpServer(TcpServerBase, Server):
     """The listening sockets and the accepted connections."""
 
     _kind_of_connections = SocketConnections
     _readers: Readers | None = None
+    passed: Sequence[socket.socket] = ()  # these listen already
+    _listeners: Listeners
 
     async def serve_at(self, function: str, grace: float, task_status: Any) -> None:
         """Serve for `function` until cancelled; tell the host and the port in use, or the path."""
-        self._listeners = Listeners(self, self._connections, self._logger)
+        kind = _Passed if self.passed else Listeners
+        self._listeners = kind(self, self._connections, self._logger)
         try:
             found = await look_up(self._asked.address, socket.SOCK_STREAM)
             address = self._listeners.listen(self._asked, found)

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from modwire.tls.contexts import CredentialsError, load_own
+
 from ..sample import GOOD, Sample
 from ..timestamps import iso_time
 from .base import Sink, Surroundings
@@ -52,6 +54,7 @@ class MqttSink(Sink):
         "ca",
         "certificate",
         "key",
+        "key_password",
         "keepalive",
         "discovery",
     )
@@ -192,7 +195,7 @@ def _login(settings: Settings) -> Login:
     if parts.scheme == "mqtts":
         context = _context(settings)
     else:
-        for key in ("ca", "certificate", "key"):
+        for key in ("ca", "certificate", "key", "key_password"):
             if key in settings:
                 raise settings.error(key, "is for TLS: use mqtts://")
     return Login(
@@ -223,7 +226,11 @@ def _context(settings: Settings) -> ssl.SSLContext:
         if "certificate" in settings or "key" in settings:
             key = "certificate"
             private = str(settings.path("key")) if "key" in settings else None
-            context.load_cert_chain(str(settings.path(key)), private)
-    except (OSError, ssl.SSLError) as error:
+            password = settings.text("key_password") if "key_password" in settings else None
+            load_own(context, settings.path(key), private, password)
+    except CredentialsError as error:
+        text = str(error).replace("password, or password_file", "key_password")
+        raise settings.section.failure(key, text) from None
+    except OSError as error:
         raise settings.section.failure(key, error.strerror or str(error)) from None
     return context
