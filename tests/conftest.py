@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from store_servers import PostgresServer
 
 # The tests of a package alone do without pytest-modwire. Where it is installed, its entry point has
 # this name too, so it is one plugin.
@@ -79,6 +83,22 @@ def require_peer() -> RequirePeer:
         pytest.skip(reason)
 
     return require
+
+
+@pytest.fixture(scope="session")
+def postgres_server(require_peer: RequirePeer) -> Iterator[PostgresServer]:
+    """A new PostgreSQL server, for the tests of stores and of `modwire poll`."""
+    # Imported here, because the tests of other packages do without, and Windows does.
+    from store_servers import POSTGRES, PostgresServer
+
+    require_peer("PostgreSQL", POSTGRES is not None, "apt-get install postgresql")
+    require_peer("psycopg", find_spec("psycopg") is not None, "pip install psycopg[binary]")
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.hookimpl(optionalhook=True)

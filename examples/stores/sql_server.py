@@ -4,10 +4,11 @@ Another program reads them: sqlite3 meter.db "SELECT block, address, value FROM 
 For PostgreSQL, replace the file with a URL such as "postgresql://user@host/name".
 """
 
+from contextlib import suppress
+
 from modwire import Units
 from modwire_stores import sql_unit
 from modwire_sync import TcpServer
 
-with sql_unit("meter.db", "meter", addresses=range(100)) as meter:
-    server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
-    server.serve_forever()
+with sql_unit("meter.db", "meter", addresses=range(100)) as meter, suppress(KeyboardInterrupt):
+    TcpServer(Units({1: meter}), ("127.0.0.1", 5020)).serve_forever()

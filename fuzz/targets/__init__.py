@@ -15,6 +15,7 @@ _FILES = (
     "messages",
     "endpoints",
     "device_files",
+    "plant_files",
     "captures",
     "web",
     "tls",

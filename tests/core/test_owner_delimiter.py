@@ -60,6 +60,34 @@ def test_connections_and_datagrams_use_it() -> None:
     assert [each.data for each in datagrams.answers] == [ANSWER + b"\0"]
 
 
+def test_a_server_may_get_connections_meanwhile() -> None:
+    """A server in another thread has new framings while the owner changes those that are there."""
+    units = device()
+    codes: list[list[int]] = []
+
+    class Meanwhile:
+        def __init__(self) -> None:
+            self.codes: list[int] = []
+            codes.append(self.codes)
+
+        def use_delimiter(self, code: int) -> None:
+            self.codes.append(code)
+            if len(codes) < 20:
+                framings.append(Meanwhile())
+                units.follow(framings[-1])
+
+    framings = [Meanwhile(), Meanwhile()]
+    for each in tuple(framings):
+        units.follow(each)
+    del each
+    units.ascii_delimiter = 35
+    assert len(codes) == 20
+    assert all(each[-1] == 35 for each in codes)
+    framings.clear()  # those that are gone are not kept
+    units.ascii_delimiter = 36
+    assert all(each[-1] == 35 for each in codes)
+
+
 @pytest.mark.parametrize("code", [-1, 128, "\n", True, ord(":")])
 def test_wrong_codes_are_refused(code: int) -> None:
     units = device()

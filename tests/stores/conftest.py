@@ -1,4 +1,4 @@
-"""The stores that the tests run on: Redis and PostgreSQL are started, SQLite is a file."""
+"""The stores that the tests run on: Redis is started here, PostgreSQL above, SQLite is a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from modwire_stores import StoreUnit, redis_unit, sql_unit
-from store_servers import POSTGRES, REDIS, PostgresServer, RedisServer, StoreServer
+from store_servers import REDIS, RedisServer, StoreServer
 
 KINDS = ("redis", "sqlite", "postgresql")
 Peer: TypeAlias = "Callable[[str, bool, str], None]"
@@ -21,18 +21,6 @@ def redis_server(require_peer: Peer) -> Iterator[RedisServer]:
     require_peer("redis-server", REDIS is not None, "apt-get install redis-server")
     require_peer("redis-py", find_spec("redis") is not None, "pip install redis")
     server = RedisServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="session")
-def postgres_server(require_peer: Peer) -> Iterator[PostgresServer]:
-    require_peer("PostgreSQL", POSTGRES is not None, "apt-get install postgresql")
-    require_peer("psycopg", find_spec("psycopg") is not None, "pip install psycopg[binary]")
-    server = PostgresServer()
     try:
         server.start()
         yield server

@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from modwire import ModbusError
@@ -43,7 +43,8 @@ class StoreServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         # Not a folder of pytest: those are closed to the user `postgres`.
-        self.folder = Path(tempfile.mkdtemp(prefix="modwire-stores-"))
+        self._place = TemporaryDirectory(ignore_cleanup_errors=True)
+        self.folder = Path(self._place.name)
         self.port = free_port()
 
     def command(self) -> Sequence[str]:
@@ -111,7 +112,7 @@ class StoreServer:
         """End the server and remove its folder."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._place.cleanup()
 
 
 def spawn(command: Sequence[str], user: str | None, log: int) -> subprocess.Popen[bytes]:

@@ -38,12 +38,14 @@ def test_a_program_sets_the_voltage_in_redis(redis_server: RedisServer, tmp_path
     port = free_port()
     changes = {"5020": str(port), "127.0.0.1:6379": f"127.0.0.1:{redis_server.port}"}
     with (
-        serving(example("redis_server", tmp_path, changes), port),
+        serving(example("redis_server", tmp_path, changes), port) as process,
         Redis.from_url(redis_server.url) as redis,
         TcpClient("127.0.0.1", port, timeout=PATIENCE) as client,
     ):
         redis.execute_command("BITFIELD", "meter:input_registers", "SET", "u16", "#0", 2304)
         assert client.read_input_registers(0) == [2304]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_a_program_reads_the_values_in_sqlite(tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_program_reads_the_values_in_sqlite(tmp_path: Path) -> None:
     path = tmp_path / "meter.db"
     changes = {"5020": str(port), "meter.db": str(path)}
     with (
-        serving(example("sql_server", tmp_path, changes), port),
+        serving(example("sql_server", tmp_path, changes), port) as process,
         TcpClient("127.0.0.1", port, timeout=PATIENCE) as client,
     ):
         client.write_registers(0, [15, 40])
@@ -61,6 +63,8 @@ def test_a_program_reads_the_values_in_sqlite(tmp_path: Path) -> None:
             assert rows.fetchall() == [("holding_registers", 0, 15), ("holding_registers", 1, 40)]
         finally:
             database.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_two_processes_serve_one_port(redis_server: RedisServer, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -49,11 +51,14 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
     options.add_experimental_option(
         "perfLoggingPrefs", {"enableNetwork": True, "enablePage": False}
     )
-    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+    # Chromium leaves folders in the temporary place, and may write to it a moment longer.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        service = Service(shutil.which("chromedriver"), env={**os.environ, "TMPDIR": place})
+        driver = Chrome(options=options, service=service)
+        try:
+            yield driver
+        finally:
+            driver.quit()
 
 
 def console(driver: WebDriver) -> list[str]:

@@ -36,6 +36,8 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert EXAMPLES[name]
     for line in EXAMPLES[name]:
         assert line.startswith("modwire ")
+    # pip installs no folder of the repository.
+    assert not re.search(r"\b(docs|examples|systemd|tests)/|\.md\b", out)
 
 
 def test_the_help_of_all_says_how_commands_end() -> None:

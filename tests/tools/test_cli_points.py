@@ -96,6 +96,25 @@ def test_without_names_all_points_are_read(file: Path) -> None:
     ]
 
 
+def test_csv_has_no_formulas(tmp_path: Path) -> None:
+    """A spreadsheet would run what a device sends as its text."""
+    path = tmp_path / "meter.toml"
+    path.write_text(
+        "[[unit]]\nid = 1\n"
+        '[[unit.point]]\nname = "@label"\nat = "hr:0"\ntype = "string"\nlength = 4\n'
+        '[[unit.point]]\nname = "level"\nat = "hr:2"\ntype = "int16"\nunit = "+"\n'
+    )
+    units = Units({1: Unit(holding_registers=SequentialBlock(0, [0x3D31, 0x2B31, 0xFFFD]))})
+    with TcpServer(units, ("127.0.0.1", 0)) as server:
+        host, port = server.address
+        out = good(
+            "read", f"tcp://{host}:{port}?timeout=20", "--device", path, "@label", "level", "--csv"
+        )
+    _, label, level = csv.reader(io.StringIO(out))
+    assert label[1:5] == ["'@label", "hr:0", "string:4", "'=1+1"]
+    assert level[1:6] == ["level", "hr:2", "int16", "-3", "'+"]
+
+
 def test_json_and_csv_have_the_names_and_the_units(file: Path) -> None:
     words = ("--device", file, "voltage_l1", "hr:0")
     assert json.loads(good("read", *words, "--json")) == [

@@ -8,12 +8,29 @@ from types import SimpleNamespace
 import pytest
 
 from modwire_tools.gui.toolkits import find_toolkit
-from modwire_tools.gui.values import shown, typed
+from modwire_tools.gui.values import editor_label, plain_label, shown, typed
 from modwire_tools.simulator.view import PointInfo
 
 
 def _point(kind: str, value: object) -> PointInfo:
     return PointInfo("p", "holding_registers", 0, 1, kind, "", value, "", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "label", "plain"),
+    [
+        ("speed", "1/min", "&Value of speed (1/min)", "Value of speed (1/min)"),
+        ("heat & cold", "", "&Value of heat && cold", "Value of heat & cold"),
+        ("a\u202eb\n", "", "&Value of a?b?", "Value of a?b?"),
+        ("x" * 50, "V", f"&Value of {'x' * 29}...", f"Value of {'x' * 29}..."),
+    ],
+)
+def test_names_of_points_do_no_harm_to_the_form(
+    name: str, unit: str, label: str, plain: str
+) -> None:
+    """An & was taken for the letter of a key, and a long name left no room for the buttons."""
+    assert editor_label(name, unit) == label
+    assert plain_label(label) == plain
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,13 @@ def test_the_same_name_twice_gets_a_number(tmp_path: Path) -> None:
     "text",
     [
         "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\nmodules: [*d, *d]",
+        # Each level has nine times as many values: the last one has 10**12 of them.
+        "x0: &x0 [x]\n"
+        + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 13))
+        + "modules: *x12",
+        "x0: &x0 {a: b}\n"
+        + "".join(f"x{n}: &x{n} {{c: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 13))
+        + "modules: [{name: *x12}]",
         "modules: " + "[" * 2000,
         "modules: [{name: m, metrics: [{name: a, address: " + "9" * 5000 + "}]}]",
     ],

@@ -22,6 +22,29 @@ def test_one_device_goes_to_a_file_or_to_standard_output(tmp_path: Path) -> None
     assert [unit.points for unit in read_device(as_json).units][1][0].name == "power"
 
 
+def test_names_from_a_file_do_no_harm(tmp_path: Path) -> None:
+    """They may be of any length, leave the folder, or have characters that control a terminal."""
+    device = "device,{},1\npoll,holding_register,0,9,BE_BE\nref,a,0,uint16,r\n"
+    names = ("../up", "/tmp/there", "n" * 300, "a\x1b[31m\x07b", "..")
+    path = tmp_path / "list.csv"
+    path.write_text("".join(device.format(name) for name in names))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    result = modwire("map", "import", path, "-o", folder)
+    assert result.code == 0
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "a_31m_b.toml",
+        "device.toml",
+        f"{'n' * 100}.toml",
+        "tmp_there.toml",
+        "up.toml",
+    ]
+    result = modwire("map", "import", path)
+    assert result.code == 2
+    assert "a?[31m?b" in result.err
+    assert result.err.strip().isprintable()
+
+
 def test_several_devices_need_a_folder_or_a_name(tmp_path: Path) -> None:
     result = modwire("map", "import", LISTS / "telegraf.conf")
     assert result.code == 2

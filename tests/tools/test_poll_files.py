@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import programs
 from modwire_tools.poll.sample import BAD
 from polled_plant import run, sample, sink_of
 
@@ -31,6 +32,26 @@ def test_a_file_rotates_and_keeps_the_last(tmp_path: Path) -> None:
         values += [int(row.split(",")[3]) for row in rows]
     assert values == list(range(values[0], 60))
     assert len(values) > 30
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    """A spreadsheet that opens the file would run it, and a device may send any text."""
+    sink = sink_of("csv", tmp_path, csv="v.csv")
+
+    async def test() -> None:
+        await sink.write(
+            [sample("=1+1", "@x", measure="+"), sample(-3), sample("\tx"), sample("a")]
+        )
+        await sink.aclose()
+
+    run(test)
+    _, *rows = (tmp_path / "v.csv").read_text().splitlines()
+    assert [row.split(",")[2:5] for row in rows] == [
+        ["'@x", "'=1+1", "'+"],
+        ["p", "-3", "V"],
+        ["p", "'\tx", "V"],
+        ["p", "a", "V"],
+    ]
 
 
 def test_a_line_that_was_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
@@ -94,3 +115,28 @@ def test_what_a_full_disk_took_of_the_values_is_not_there_twice(tmp_path: Path) 
     run(test)
     values = [json.loads(line)["value"] for line in path.read_text().splitlines()]
     assert values == list(range(20))
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A thread of asyncio's own would: the process would wait until the database answers."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, threading\n"
+        "from modwire_tools.poll.threads import in_thread\n"
+        "async def main():\n"
+        "    assert await in_thread(divmod, 7, 2) == (3, 1)\n"
+        "    try:\n"
+        "        await in_thread(divmod, 7, 0)\n"
+        "    except ZeroDivisionError:\n"
+        "        print('raised')\n"
+        "    begun = threading.Event()\n"
+        "    def hang():\n"
+        "        begun.set()\n"
+        "        threading.Event().wait()\n"
+        "    task = asyncio.ensure_future(in_thread(hang))\n"
+        "    await in_thread(begun.wait)\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+        "print('ended')\n"
+    )
+    assert programs.run(program) == ["raised", "ended"]

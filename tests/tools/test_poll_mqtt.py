@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,6 @@ def test_home_assistant_finds_the_points(
 
 
 async def reload(polled: Polled, plant: Any) -> None:
-    from dataclasses import replace
 
     kept = [each for each in polled.poller.plant.sinks if each.name == "keep"]
     await polled.poller.reload(replace(plant, sinks=[*plant.sinks, *kept]))
@@ -343,6 +343,14 @@ def test_a_wrong_password_is_said(require_peer: Peer, tmp_path: Path) -> None:
         ('mqtt = "mqtt://x"\npayload = "xml"', "payload must be one of json, value, got 'xml'"),
         ('mqtt = "mqtt://x"\ntopic = "a"', "topic must have {device}, or values could not be told"),
         ('mqtt = "mqtt://x"\ntopic = "{device}/{point}/#"', "topic must be the topic of a message"),
+        ('mqtt = "mqtt://x"\ntopic = "{device}/{point}/\\u0000"', "topic must be the topic of a"),
+        ('mqtt = "mqtt://x"\nstatus = "a/#"', "status must be the topic of a message, without +"),
+        ('mqtt = "mqtt://x"\ndiscovery = "a/+"', "discovery must be the topic of a message"),
+        (f'mqtt = "mqtt://x"\nstatus = "{"x" * 1001}"', "status must have at most 1000 characters"),
+        (
+            f'mqtt = "mqtt://x"\nclient_id = "{"x" * 70000}"',
+            "client_id must have at most 65535 byt",
+        ),
         ('mqtt = "mqtt://x"\ntopic = "{devise}"', "topic may have {plant}, {device}, {point} in"),
         ('mqtt = "mqtt://x"\ncommands = "{device"', "commands may have {plant}, {device}, {point}"),
         ('mqtt = "mqtt://x"\nca = "x"', "ca is for TLS: use mqtts://"),

@@ -6,10 +6,9 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -35,9 +34,6 @@ from polled_plant import (
     serving,
     sink_of,
 )
-from store_servers import POSTGRES, PostgresServer
-
-Peer = Callable[[str, bool, str], None]
 
 
 def surroundings(told: list[str]) -> Surroundings:
@@ -81,6 +77,7 @@ class Influx:
         self.answers: list[int] = []
         self.bodies: list[bytes] = []
         self.tokens: set[str] = set()
+        self.places: list[str] = []
         self.refused = b"\0"
 
 
@@ -93,11 +90,14 @@ def influx_server() -> Iterator[tuple[Influx, str]]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.tokens.add(self.headers["Authorization"])
             code = state.answers.pop(0) if state.answers else 204
+            state.places.append(self.path)
             if state.refused in body:
                 code = 400
             if code == 204:
                 state.bodies.append(body)
             self.send_response(code)
+            if code == 302:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
             if code >= 400:
                 self.wfile.write(b"field type conflict")
@@ -141,6 +141,20 @@ def test_influx_over_http(tmp_path: Path) -> None:
     assert "hush" not in text + sink.place
 
 
+def test_influx_is_not_redirected(tmp_path: Path) -> None:
+    """A redirected request has no values, but its 204 would count, and it has the token."""
+    with influx_server() as (server, url):
+        sink = sink_of("influx", tmp_path, influx=url, token="hush")
+
+        async def test() -> None:
+            server.answers = [302]
+            with pytest.raises(OSError, match="the server answers 302 Found"):
+                await sink.write([sample(1)])
+
+        run(test)
+    assert server.places == ["/write"]
+
+
 # Databases.
 
 
@@ -155,23 +169,11 @@ def rows_of(url: str, table: str = "readings") -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def postgres(require_peer: Peer) -> Iterator[PostgresServer]:
-    require_peer("PostgreSQL", POSTGRES is not None, "apt-get install postgresql")
-    require_peer("psycopg", find_spec("psycopg") is not None, "pip install psycopg[binary]")
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_values_are_rows(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plant.db"
     if kind == "postgresql":
-        url = request.getfixturevalue("postgres").url
+        url = request.getfixturevalue("postgres_server").url
     given = "sqlite:///plant.db" if kind == "sqlite" else url
     sink = sink_of("sql", tmp_path, sql=given)
 
@@ -206,6 +208,35 @@ def test_each_device_may_have_a_table(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plant.db"
     assert [each[2] for each in rows_of(url, "values of m 1")] == [1.0, 3.0]
     assert [each[2] for each in rows_of(url, 'values of a""b')] == [2.0]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_long_names_have_tables_of_their_own(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """PostgreSQL cuts names at 63 bytes, and would not find such a table after a restart."""
+    url = f"sqlite:///{tmp_path}/plant.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres_server").url
+    names = ["ü" * 70 + "a", "ü" * 70 + "b"]
+
+    async def test() -> None:
+        for value in (1, 2):  # the second time as after a restart
+            sink = sink_of("sql", tmp_path, sql=url, table="{device}")
+            await sink.write([sample(value, device=each) for each in names])
+            await sink.aclose()
+
+    run(test)
+    from sqlalchemy import create_engine, inspect
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    tables = [each for each in inspect(engine).get_table_names() if each.startswith("ü")]
+    engine.dispose()
+    assert len(tables) == 2
+    assert all(len(each.encode()) <= 63 for each in tables)
+    assert sorted(each[:3] for table in tables for each in rows_of(url, table)) == sorted(
+        (name, "p", value) for name in names for value in (1.0, 2.0)
+    )
 
 
 def test_a_database_that_is_away_is_tried_again(tmp_path: Path) -> None:
@@ -318,6 +349,19 @@ def test_another_package_may_have_a_sink(tmp_path: Path, monkeypatch: pytest.Mon
     ("lines", "said"),
     [
         ('influx = "ftp://x"', "influx must be http://HOST:PORT/PATH, the name of a file, or -"),
+        (
+            'influx = "http://h:b/"',
+            "influx must be http://HOST:PORT/PATH, the name of a file, or -",
+        ),
+        ('influx = "http://[::1/"', "influx must be http://HOST:PORT/PATH, the name of a file"),
+        ('influx = "http://a b/"', "influx must be http://HOST:PORT/PATH, the name of a file"),
+        ('influx = "http://h/\\r\\nX: y"', "influx must be http://HOST:PORT/PATH, the name"),
+        ('influx = "http://me:secret@h/"', "influx must be http://HOST:PORT/PATH, the name of"),
+        (
+            'influx = "http://h/"\ntoken = "a\\r\\nX: y"',
+            "token must have printable ASCII characters",
+        ),
+        ('influx = "http://h/"\ntoken = "€"', "token must have printable ASCII characters only"),
         ('influx = "-"\nmeasurement = ""', "measurement must not be empty"),
         ('sql = "nix"', "sql must be a URL of SQLAlchemy, as sqlite:///plant.db or postgresql"),
         ('sql = "nix://a"', "sql must be a URL of SQLAlchemy, as sqlite:///plant.db or postgresql"),
@@ -325,6 +369,8 @@ def test_another_package_may_have_a_sink(tmp_path: Path, monkeypatch: pytest.Mon
             'sql = "sqlite://"\ntable = "{point}"',
             "table may have {device} in braces, got '{point}'",
         ),
+        ('sql = "sqlite://"\ntable = ""', "table must have 1..63 printable characters, got ''"),
+        ('sql = "sqlite://"\ntable = "a\\u0000"', "table must have 1..63 printable characters"),
         ('prometheus = "x:y"', "prometheus: "),
         ('prometheus = ":1"\nvalues = 1', "values must be true or false, got 1"),
     ],

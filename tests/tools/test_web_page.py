@@ -57,6 +57,16 @@ VIEWS = {
 }
 
 
+@pytest.mark.parametrize("link", ["#/nothing", "#/devices/0/units/1", "#/device/0/unit/1/%"])
+def test_a_link_that_leads_nowhere_shows_the_first_device(
+    browser: Browser, page: RunningPage, link: str
+) -> None:
+    browser.leave()
+    browser.open(page.link + link)
+    wait("the first device is shown", lambda: browser.run("return location.hash") == METER)
+    browser.wait_text("h1", "Energy meter")
+
+
 def test_every_view_opens_and_asks_no_other_machine(browser: Browser, page: RunningPage) -> None:
     browser.leave()
     hosts(browser.driver)

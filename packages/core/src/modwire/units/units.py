@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from ..arguments import explained
 from .diagnostics import BusStatistics
@@ -39,7 +39,9 @@ class Units:
             raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")
         self.bus = BusStatistics()
         self._delimiter: int | None = None  # None if the owner has set none
-        self._delimited: WeakSet[Delimited] = WeakSet()
+        # By id. Not a WeakSet: servers in other threads add to it while a setter goes through it,
+        # and of this one a list can be taken in one step.
+        self._delimited: WeakValueDictionary[int, Delimited] = WeakValueDictionary()
         self.by_id: dict[int, BaseUnit] = {}  # the units that were set; a gateway has more
         for unit_id, unit in units.items():
             self[unit_id] = unit
@@ -99,12 +101,14 @@ class Units:
         self._delimiter = code
         for unit in self:
             unit.ascii_delimiter = code
-        for framing in self._delimited:
-            framing.use_delimiter(code)
+        for reference in self._delimited.valuerefs():
+            framing = reference()
+            if framing is not None:
+                framing.use_delimiter(code)
 
     def follow(self, framing: Delimited) -> None:
         """Let the owner's `ascii_delimiter` apply to `framing`; its server calls this."""
-        self._delimited.add(framing)
+        self._delimited[id(framing)] = framing
         if self._delimiter is not None:
             framing.use_delimiter(self._delimiter)
 

@@ -73,7 +73,9 @@ def run(app: Callable[..., object]) -> NoReturn:
             if found is None:
                 raise
             sentence, code = found
-            print(f"modwire: {sentence}", file=sys.stderr)  # noqa: T201
+            from .output import note
+
+            note(f"modwire: {sentence}")
     sys.exit(code if isinstance(code, int) else DONE)
 
 

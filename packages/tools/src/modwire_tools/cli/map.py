@@ -15,6 +15,8 @@ from .endpoints import DEVICE
 from .output import note
 from .types import UNIT_ID
 
+_LONGEST_NAME = 100  # characters; file systems allow 255 bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -187,7 +189,7 @@ def _paths(devices: Sequence[DeviceSpec], folder: Path) -> list[Path]:
 
     found: list[Path] = []
     for each in devices:
-        stem = re.sub(r"[^\w.-]+", "_", each.name).strip("._") or "device"
+        stem = re.sub(r"[^\w.-]+", "_", each.name)[:_LONGEST_NAME].strip("._") or "device"
         path, number = folder / f"{stem}.toml", 2
         while path in found:
             path, number = folder / f"{stem}_{number}.toml", number + 1

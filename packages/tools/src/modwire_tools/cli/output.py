@@ -39,7 +39,9 @@ def print_json_list(values: Sequence[Json]) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line that is not data."""
+    """Print a line that is not data; it may name what another one wrote into a file."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

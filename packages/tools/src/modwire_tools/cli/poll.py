@@ -22,9 +22,9 @@ def poll(
         list[str] | None,
         typer.Argument(
             metavar="[run|check] PLANT",
-            help="The plant file, docs/reference/plant-files.md, to poll (the default) or to "
-            "check: what would be read, in how many requests, how full each serial line gets, and "
-            "what does not fit.",
+            help="The plant file, to poll (the default) or to check: what would be read, in how "
+            "many requests, how full each serial line gets, and what does not fit. See Plant "
+            "files in the documentation.",
         ),
     ] = None,
     once: Annotated[
@@ -85,8 +85,7 @@ def read(file: Path) -> Plant:
     except PlantError as error:
         for text in error.mistakes[:-1]:
             note(f"modwire: {text}")
-        count = len(error.mistakes)
-        more = f" ({count} mistakes)" if count > 1 else ""
+        more = f" ({error.number} mistakes)" if error.number > 1 else ""
         raise WrongArgumentError(f"{error.mistakes[-1]}{more}") from None
 
 

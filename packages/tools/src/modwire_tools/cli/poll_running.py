@@ -188,9 +188,10 @@ class _Running:
         except (PlantError, OSError) as error:
             self.poller.reloads["refused"] += 1
             texts = error.mistakes if isinstance(error, PlantError) else [str(error)]
+            # A mistake comes last: below the table of --watch, the latest sentence is shown.
+            self._note("The plant file was not taken, all goes on as before:")
             for text in texts:
                 self._note(f"modwire: {text}")
-            self._note("The plant file was not taken: all goes on as before.")
             return
         if not plant.sinks:
             plant = replace(plant, sinks=[each for each in old.sinks if each.name == "output"])

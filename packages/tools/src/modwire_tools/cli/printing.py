@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from modwire_tools.client.reading import Outcome
+from modwire_tools.values.cells import plain_cell
 from modwire_tools.values.types import shortest
 
 from .hints import brief
@@ -211,16 +212,17 @@ class CsvPrinter(Printer):
         for outcome in outcomes:
             item = outcome.item
             value = "" if outcome.error is not None else item.shown(outcome.value)
+            value = plain_cell(value) if item.is_text else value
             error = "" if outcome.error is None else brief(outcome.error)
             raw = [hexadecimal(outcome)] if self.show_registers else []
             rows.writerow(
                 [
                     now,
-                    *([item.name] if named else []),
+                    *([plain_cell(item.name)] if named else []),
                     item.place,
                     item.type,
                     value,
-                    *([item.measure] if measured else []),
+                    *([plain_cell(item.measure)] if measured else []),
                     *raw,
                     error,
                 ]

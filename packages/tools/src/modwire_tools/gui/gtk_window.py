@@ -359,7 +359,7 @@ def _ignoring(act: Callable[[], object]) -> Callable[..., None]:
 
 
 def _mnemonic(text: str) -> str:
-    return text.replace("_", "__").replace("&", "_")
+    return text.replace("_", "__").replace("&&", "\0").replace("&", "_").replace("\0", "&")
 
 
 def _label(text: str, field: Gtk.Widget) -> Gtk.Label:

@@ -19,7 +19,7 @@ from . import session as states
 from .screen import Editor, Row, Screen
 from .session import Session, described_error
 from .setup import Setup
-from .values import shown, typed
+from .values import editor_label, shown, typed
 
 _INTERVAL = 0.4  # seconds between two updates
 
@@ -246,8 +246,7 @@ class Presenter:
             self._editor = Editor()
         elif self._editor.point != (chosen := (self._device, self._unit, point.name)):
             text = "" if point.value is None else shown(point)
-            unit = f" ({point.unit})" if point.unit else ""
-            self._editor = Editor(chosen, f"&Value of {point.name}{unit}", text)
+            self._editor = Editor(chosen, editor_label(point.name, point.unit), text)
         return self._editor
 
     def _heading(self, view: View | None) -> str:

@@ -19,6 +19,7 @@ from .presenter import Presenter
 from .screen import COLOURS, Column, Row, Screen
 from .setup import Setup
 from .toolkits import NoDisplayError
+from .values import plain_label
 
 if TYPE_CHECKING:
     import outcome
@@ -114,12 +115,8 @@ class Window:
                     menu.add_separator()
                     continue
                 keys = entry.keys.replace("Ctrl", "Command") if is_aqua else entry.keys
-                menu.add_command(
-                    label=entry.text.replace("&", ""),
-                    underline=entry.text.index("&"),
-                    accelerator=keys,
-                    command=entry.act,
-                )
+                label, letter = plain_label(entry.text), entry.text.index("&")
+                menu.add_command(label=label, underline=letter, accelerator=keys, command=entry.act)
                 if keys:
                     self._bind(_sequence(keys), entry.act)
         self.root.configure(menu=bar)
@@ -146,7 +143,7 @@ class Window:
         self, widget: ttk.Label | ttk.Button, text: str, act: Callable[[], object]
     ) -> None:
         """Set the text of `widget`; Alt and the letter after & call `act`."""
-        widget.configure(text=text.replace("&", ""), underline=text.find("&"))
+        widget.configure(text=plain_label(text), underline=text.find("&"))
         if "&" in text:
             self._bind(f"Alt-{text[text.index('&') + 1].lower()}", act)
 
@@ -228,14 +225,15 @@ class Window:
         self.value = ttk.Entry(foot, width=24)
         self.value.bind("<Return>", lambda event: presenter.set_value(self.value.get()))
         self.value_label = self._label(foot, "&Value", self.value)
-        self.value_label.pack(side="left")
-        self.value.pack(side="left", padx=gap)
         self.set_button = self._button(
             foot, labels.SET, lambda: presenter.set_value(self.value.get())
         )
-        self.set_button.pack(side="left")
         self.hold_button = self._button(foot, labels.HOLD, presenter.hold)
-        self.hold_button.pack(side="left", padx=gap)
+        # What is packed first has its room; then the field has what a long name leaves.
+        self.hold_button.pack(side="right")
+        self.set_button.pack(side="right", padx=gap)
+        self.value_label.pack(side="left")
+        self.value.pack(side="left", padx=(gap, 0), fill="x", expand=True)
 
     def _edit(self) -> str:
         if not self.presenter.switch():

@@ -7,6 +7,7 @@ from ..values.numbers import parse_float, parse_int
 from ..values.types import parse_value
 from ..values.types import shown as shown_value
 
+_LONGEST_LABEL = 32  # characters
 _FLOATS = ("float16", "float32", "float64")
 
 
@@ -54,3 +55,20 @@ def _number(text: str) -> int | float | None:
         except ValueError:
             pass
     return None
+
+
+def editor_label(name: str, unit: str) -> str:
+    """Return the label of the field for the value of a point; its letter is V.
+
+    The name is from a file: a long one would push the buttons out of the window.
+    """
+    text = f"{name} ({unit})" if unit else name
+    text = "".join(each if each.isprintable() else "?" for each in text)
+    if len(text) > _LONGEST_LABEL:
+        text = f"{text[: _LONGEST_LABEL - 3]}..."
+    return f"&Value of {text.replace('&', '&&')}"
+
+
+def plain_label(text: str) -> str:
+    """Return a label without the & before its letter; && stands for one &."""
+    return text.replace("&&", "\0").replace("&", "").replace("\0", "&")

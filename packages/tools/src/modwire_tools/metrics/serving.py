@@ -34,20 +34,27 @@ async def serve_metrics(
 class _Answering:
     def __init__(self, responses: Responses) -> None:
         self._responses = responses
-        self._open = 0
+        self._open: dict[trio.CancelScope, None] = {}  # the longest open one is the first
 
     async def answer(self, stream: trio.SocketStream) -> None:
-        """Answer one request, and close the connection."""
-        self._open += 1
-        try:
-            async with stream:
-                if self._open <= MOST_AT_ONCE:
-                    with trio.move_on_after(PATIENCE), suppress(trio.BrokenResourceError):
+        """Answer one request, and close the connection.
+
+        If too many are open, the longest open one ends: clients that say nothing leave room.
+        """
+        if len(self._open) >= MOST_AT_ONCE:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.cancel()
+        with trio.move_on_after(PATIENCE) as scope:
+            self._open[scope] = None
+            try:
+                async with stream:
+                    with suppress(trio.BrokenResourceError):
                         head = await _head(stream)
                         if head:
                             await stream.send_all(self._responses.to(head))
-        finally:
-            self._open -= 1
+            finally:
+                self._open.pop(scope, None)
 
 
 async def _head(stream: trio.SocketStream) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..simulator.fields import shown
 from ..simulator.files.sections import DeviceFileError, Section
 from ..values.numbers import parse_float, parse_int
 
@@ -50,7 +51,7 @@ class Entry(Section):
         )
         values = table_of(value)
         if values is None:
-            raise DeviceFileError(f"{self.where}: must be a table, got {_short(value)}")
+            raise DeviceFileError(f"{self.where}: must be a table, got {shown(value)}")
         super().__init__(values, allowed, f"{file}, line {line}" if line else file, place)
 
     def entry(self, key: str, allowed: Sequence[str]) -> Entry:
@@ -81,7 +82,7 @@ class Entry(Section):
         value = self.get(key) if key in self else None
         items = [] if value is None else list_of(value)
         if items is None:
-            raise self.error(key, f"must be a list, got {_short(value)}")
+            raise self.error(key, f"must be a list, got {shown(value)}")
         return items
 
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
@@ -95,7 +96,7 @@ class Entry(Section):
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self.error(key, f"must be {least}..{most}, got {_short(value)}")
+            raise self.error(key, f"must be {least}..{most}, got {shown(value)}")
         return value
 
     def decimal(self, key: str, default: float) -> float:
@@ -108,7 +109,7 @@ class Entry(Section):
                 raise self.error(key, str(error)) from None
         number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
         if number is None or number != number or abs(number) > 1e300:
-            raise self.error(key, f"must be a finite number, got {_short(value)}")
+            raise self.error(key, f"must be a finite number, got {shown(value)}")
         return number
 
     def option(self, key: str, allowed: Sequence[str], default: str) -> str:
@@ -123,16 +124,11 @@ class Entry(Section):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or not value:
-            raise self.error(key, f"must be a text, got {_short(value)}")
+            raise self.error(key, f"must be a text, got {shown(value)}")
         return value
 
     def _table(self, key: str) -> dict[str, object]:
         value = table_of(self.get(key))
         if value is None:
-            raise self.error(key, f"must be a table, got {_short(self.get(key))}")
+            raise self.error(key, f"must be a table, got {shown(self.get(key))}")
         return value
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."

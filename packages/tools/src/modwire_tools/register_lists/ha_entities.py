@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..addresses import Place
 from ..simulator.devices import PointSpec, Polled
+from ..simulator.fields import shown
 from .entries import Entry, list_of
 from .findings import FoundDevice, Notes
 
@@ -135,7 +136,8 @@ class Entities:
         point = replace(point, unit=unit, none=_none(entry, point.type))
         for key in _ALTERS:
             if key in entry:
-                text = f"{key}: {entry.get(key)!r} changes what Home Assistant shows, not the point"
+                value = shown(entry.get(key))
+                text = f"{key}: {value} changes what Home Assistant shows, not the point"
                 self._notes.changed(entry.where, text)
         if "precision" in entry:
             self._notes.unused(entry, ("precision",))
@@ -305,7 +307,7 @@ def _registers(entry: Entry, key: str) -> list[int]:
         return [entry.whole(key, 0, 0xFFFF)]
     found = [each for each in value if isinstance(each, int) and 0 <= each <= 0xFFFF]
     if not found or len(found) != len(value):
-        raise entry.error(key, f"must be an address 0..65535 or a list of them, got {value!r}")
+        raise entry.error(key, f"must be an address 0..65535 or a list of them, got {shown(value)}")
     return found
 
 

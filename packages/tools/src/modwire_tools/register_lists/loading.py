@@ -22,6 +22,7 @@ _parse_toml: Callable[[str], object] = import_module(
 ).loads
 _LARGEST = 1 << 22  # bytes; the longest lists have some hundred thousand
 _LONGEST_NUMBER = 400  # digits
+_MOST_EXPANDED = 1 << 24  # values and characters that all aliases stand for
 
 
 def read_text(path: Path) -> str:
@@ -92,6 +93,7 @@ class _Values:
         self._file = file
         self._known: dict[int, object] = {}
         self._open: set[int] = set()
+        self._sizes: dict[int, int] = {}
 
     def value(self, node: object) -> object:
         """Return the value of a node."""
@@ -102,7 +104,22 @@ class _Values:
             self._open.add(key)
             self._known[key] = self._made(node)
             self._open.discard(key)
+            self._sizes[key] = self._size(node)
+            if self._sizes[key] > _MOST_EXPANDED:
+                # Ten lines of aliases may stand for more values than fit into any memory.
+                raise self._error(node, "its aliases stand for too many values")
         return self._known[key]
+
+    def _size(self, node: object) -> int:
+        """Return the number of values and characters in a node whose values are known."""
+        import yaml
+
+        if isinstance(node, yaml.MappingNode):
+            parts = [each for pair in node.value for each in pair]
+            return 1 + sum(self._sizes.get(id(each), 1) for each in parts)
+        if isinstance(node, yaml.SequenceNode):
+            return 1 + sum(self._sizes.get(id(each), 1) for each in node.value)
+        return 1 + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
 
     def _made(self, node: object) -> object:
         import yaml

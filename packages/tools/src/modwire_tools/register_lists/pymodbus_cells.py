@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..simulator.fields import shown
 from .entries import Entry, list_of, table_of
 from .findings import Notes
 
@@ -119,7 +120,8 @@ class Layout:
         numbers = [each for each in ends if isinstance(each, int) and not isinstance(each, bool)]
         if len(numbers) != 2 or len(ends) != 2 or not 0 <= numbers[0] <= numbers[1] < self.size:
             raise self._entry.error(
-                key, f"must be a register or [first, last] of 0..{self.size - 1}, got {value!r}"
+                key,
+                f"must be a register or [first, last] of 0..{self.size - 1}, got {shown(value)}",
             )
         return numbers[0], numbers[1]
 
@@ -144,7 +146,7 @@ class Layout:
         action = entry.get("action") if "action" in entry else self._default("action", kind)
         name = action if isinstance(action, str) else ""
         if action is not None and not name:
-            raise entry.error("action", f"must be a name or null, got {action!r}")
+            raise entry.error("action", f"must be a name or null, got {shown(action)}")
         if name:
             text = _DIFFERENCES.get(name, "is an action of your own; the point keeps the value")
             self._notes.changed(entry.where, f"{name}: {text}")
@@ -192,7 +194,7 @@ def _has(defaults: Entry, what: str, kind: str) -> bool:
 
 def _registers(entry: Entry, kind: str, value: object) -> list[int]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise entry.error("value", f"must be a number for {kind}, got {value!r}")
+        raise entry.error("value", f"must be a number for {kind}, got {shown(value)}")
     try:
         if kind in ("bits", "uint16"):
             data = struct.pack(">H", int(value))
@@ -201,16 +203,16 @@ def _registers(entry: Entry, kind: str, value: object) -> list[int]:
         else:
             data = struct.pack(">f" if kind == "float32" else ">d", value)
     except (struct.error, OverflowError, ValueError) as error:
-        raise entry.error("value", f"does not fit {kind}, got {value!r}: {error}") from None
+        raise entry.error("value", f"does not fit {kind}, got {shown(value)}: {error}") from None
     return list(struct.unpack(f">{len(data) // 2}H", data))
 
 
 def _text_cells(entry: Entry, value: object, count: int, common: Cell) -> list[Cell]:
     if not isinstance(value, str):
-        raise entry.error("value", f"must be a text, got {value!r}")
+        raise entry.error("value", f"must be a text, got {shown(value)}")
     data = value.ljust(2 * count).encode()
     if len(value) > 2 * count or len(data) != 2 * count:
-        raise entry.error("value", f"must have at most {2 * count} bytes, got {value!r}")
+        raise entry.error("value", f"must have at most {2 * count} bytes, got {shown(value)}")
     registers = struct.unpack(f">{count}H", data)
     found = [replace(common, register=each) for each in registers]
     found[0] = replace(found[0], type="string", length=count, value=data.decode())

@@ -37,7 +37,9 @@ def read_class_module(text: str, file: str) -> Findings:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise DeviceFileError(f"{file}{line}: this is no Python: {error}") from None
+        raise DeviceFileError(
+            f"{file}{line}: this is no Python: {str(error) or 'it is too deep'}"
+        ) from None
     notes = Notes(file)
     device = FoundDevice(Path(file).stem, notes)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -13,6 +13,7 @@ from modwire.units.tables import TABLES
 
 from ..addresses import Place
 from ..simulator.devices import PointSpec
+from ..simulator.fields import shown
 from ..simulator.files.sections import DeviceFileError
 from .entries import Entry, list_of, table_of
 from .findings import Findings, FoundDevice, Notes
@@ -210,7 +211,7 @@ class _Plugin:
             raise entry.error(
                 "byte_order",
                 f"must have {2 * words} letters for {words} addresses, "
-                f"got {entry.get('byte_order')!r}",
+                f"got {shown(entry.get('byte_order'))}",
             )
         scale = entry.decimal("scale", 0.0)
         if not scale:
@@ -320,7 +321,7 @@ def _addresses(entry: Entry) -> list[int]:
     items = list_of(value) or []
     found = [each for each in items if isinstance(each, int) and 0 <= each <= 0xFFFF]
     if not found or len(found) != len(items):
-        raise entry.error("address", f"must be a list of addresses 0..65535, got {value!r}")
+        raise entry.error("address", f"must be a list of addresses 0..65535, got {shown(value)}")
     if found != list(range(found[0], found[0] + len(found))):
         raise entry.error("address", f"must be consecutive addresses, such as [5, 6], got {found}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..simulator.fields import shown
 from ..values.numbers import parse_seconds
 from .entries import Entry
 from .findings import FoundDevice, Notes
@@ -98,5 +99,5 @@ def _endpoint(entry: Entry) -> str:
             mode = f"{mode}+{scheme}"
         return f"{mode or scheme}://{rest}"
     raise entry.error(
-        "controller", f"must be tcp://HOST:PORT or file:///dev/PORT, got {controller!r}"
+        "controller", f"must be tcp://HOST:PORT or file:///dev/PORT, got {shown(controller)}"
     )

@@ -16,7 +16,9 @@ from ...client.points import item_of
 from ...client.reading import limits_for
 from ...endpoint_forms import check_settings, explained
 from ...simulator.devices import DeviceSpec, PointSpec, UnitSpec
+from ...simulator.fields import shown
 from ...simulator.files import with_connection
+from ...simulator.files.limits import LARGEST
 from ...simulator.files.points import POINT_KEYS, read_point
 from ...simulator.files.reading import read_device
 from ...simulator.files.sections import DeviceFileError, Section
@@ -49,6 +51,7 @@ _LONGEST_NAME = 100
 # The name of a custom resource: Ray has meanings of its own for these.
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _RESOURCES = ("CPU", "GPU", "TPU", "memory", "object_store_memory")
+_LONGEST_POINT_NAME = 200  # that of the sink `sql`
 
 SHORTEST = 0.001
 """The shortest interval, in seconds."""
@@ -91,6 +94,9 @@ class DeviceReader:
         stale = take(lambda: section.seconds("stale", 0.0), 0.0)
         retry = take(lambda: section.seconds("retry", 60.0), 60.0)
         node = take(lambda: _node(section), "")
+        for each in chosen:
+            with self._mistakes.caught():
+                checked_name(section, each.name, _LONGEST_POINT_NAME, "the name of a point")
         limits = take(lambda: _limits(section, endpoint or _ANYWHERE, unit), None)
         if not name or endpoint is None or unit is None or limits is None or not chosen:
             return None
@@ -114,11 +120,7 @@ class DeviceReader:
         return PlantDevice(name, endpoint, unit.id, points, limits, tags, stale, retry, node)
 
     def _name(self, section: Section) -> str:
-        name = section.text("name")
-        if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
-            allowed = f"1..{_LONGEST_NAME} printable characters"
-            raise section.error("name", f"must have {allowed}, got {name[:_LONGEST_NAME]!r}")
-        return name
+        return checked_name(section, section.text("name"), _LONGEST_NAME)
 
     def _spec(self, section: Section) -> DeviceSpec | None:
         """Return the device file, None if there is none; its mistakes are added once."""
@@ -128,14 +130,14 @@ class DeviceReader:
             return None
         if "point" in section:
             raise section.error("point", "must be left out beside file")
-        path = self._folder / section.text("file")
+        path = Settings(section, self._environment, self._folder).path("file")
         if path in self._files:
             return self._files[path]
         self._files[path] = None
         try:
             self._files[path] = read_device(path)
         except DeviceFileError as error:
-            self._mistakes.add(error, str(path), _lines(path))
+            self._mistakes.add(error, str(path), _lines(path) if error.path or error.key else {})
         except OSError as error:
             raise section.failure("file", str(error.strerror)) from None
         return self._files[path]
@@ -192,7 +194,7 @@ class DeviceReader:
             points: Sequence[PointSpec] = unit.points if unit is not None else ()
             self._check_intervals(section, points)
             return points
-        found: list[PointSpec] = []
+        found: dict[str, PointSpec] = {}
         tables = self._mistakes.take(
             lambda: section.sections("point", None, "name"), list[Section]()
         )
@@ -200,11 +202,14 @@ class DeviceReader:
             for error in table.wrong_keys(_POINT_KEYS):
                 self._mistakes.add(error)
             with self._mistakes.caught():
-                found.append(read_point(table, self._folder))
-                if found[-1].name in {each.name for each in found[:-1]}:
+                point = read_point(table, self._folder)
+                if point.name in found:
                     raise table.error("name", "must be that of one point only, and is there twice")
-        self._check_intervals(section, found)
-        return found
+                _check_place(table, point)
+                found[point.name] = point
+        points = list(found.values())
+        self._check_intervals(section, points)
+        return points
 
     def _check_intervals(self, section: Section, points: Sequence[PointSpec]) -> None:
         """Add a mistake if a point has no interval at all, or too short a one."""
@@ -222,11 +227,32 @@ class DeviceReader:
                 raise section.error("interval", 'is missing, such as interval = "1s"')
 
 
+def _check_place(table: Section, point: PointSpec) -> None:
+    """Raise DeviceFileError if a point leads out of its table."""
+    try:
+        item_of(point)
+    except ValueError as error:
+        raise table.failure("at", error) from None
+
+
+def checked_name(section: Section, name: str, longest: int, what: str = "") -> str:
+    """Return a name, if all sinks can have it in topics, labels and lines.
+
+    Raises DeviceFileError about the key `name`, or about `what`.
+    """
+    if not name or not name.isprintable() or len(name) > longest:
+        allowed = f"must have 1..{longest} printable characters, got {name[:longest]!r}"
+        raise section.failure("", f"{what} {allowed}") if what else section.error("name", allowed)
+    return name
+
+
 def read_interval(section: Section, default: float) -> float:
     """Return the interval of a device or a plant, in seconds; raises DeviceFileError."""
     found = section.seconds("interval", default)
     if 0 < found < SHORTEST:
-        raise section.error("interval", f"must be at least 1ms, got {section.get('interval')!r}")
+        raise section.error(
+            "interval", f"must be at least 1ms, got {shown(section.get('interval'))}"
+        )
     return found
 
 
@@ -243,7 +269,8 @@ def _lines(path: Path) -> dict[tuple[tuple[str, ...], str], int]:
     if path.suffix == ".json":
         return {}
     try:
-        return dict(lines_of(path.read_text("utf-8-sig")))
+        with path.open("rb") as file:
+            return dict(lines_of(file.read(LARGEST).decode("utf-8-sig")))
     except (OSError, UnicodeDecodeError):
         return {}
 
@@ -255,13 +282,15 @@ def _chosen(section: Section, specs: Sequence[PointSpec]) -> Sequence[PointSpec]
     value = section.get("only")
     names: list[object] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
     if not names:
-        raise section.error("only", f'must be a list of names, such as ["power"], got {value!r}')
+        raise section.error(
+            "only", f'must be a list of names, such as ["power"], got {shown(section.get("only"))}'
+        )
     by_name = {each.name: each for each in specs}
     for name in names:
-        if name not in by_name:
+        if not isinstance(name, str) or name not in by_name:
             known = ", ".join(list(by_name)[:8])
             raise section.error(
-                "only", f"must name points, of which there are {known}, got {name!r}"
+                "only", f"must name points, of which there are {known}, got {shown(name)}"
             )
     return [by_name[str(name)] for name in dict.fromkeys(names)]
 

@@ -11,13 +11,16 @@ from .lines import Lines, line_of
 
 T = TypeVar("T")
 
+_MOST = 100  # sentences
+
 
 class PlantError(ValueError):
-    """Raised for a wrong plant file; `mistakes` has a sentence for each mistake."""
+    """Raised for a wrong plant file; `mistakes` has the first 100 of `number` sentences."""
 
     def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes = mistakes[:_MOST]
+        self.number = len(mistakes)
+        super().__init__("\n".join(self.mistakes))
 
 
 class Mistakes:

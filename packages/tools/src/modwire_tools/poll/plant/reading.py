@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from ...simulator.files.limits import LARGEST, check_keys
 from ...simulator.files.sections import Section
 from ..sinks import find_sink, sink_kinds
-from .devices import DeviceReader, read_interval
+from .devices import DeviceReader, checked_name, read_interval
 from .lines import lines_of
 from .mistakes import Mistakes, PlantError
 from .settings import Settings
@@ -24,6 +24,7 @@ _parse_toml: Callable[[str], dict[str, object]] = import_module(
 
 _KEYS = ("name", "interval", "spool", "device", "sink")
 _SPOOL_KEYS = ("file", "size", "age", "sync")
+_LONGEST_NAME = 100
 _SPOOL_SIZE = 10**9
 _SPOOL_AGE = 7 * 86400.0
 
@@ -67,7 +68,9 @@ class _Reader:
         take = self._mistakes.take
         for error in plant.wrong_keys(_KEYS):
             self._mistakes.add(error)
-        name = take(lambda: plant.text("name", self._path.stem), "")
+        name = take(
+            lambda: checked_name(plant, plant.text("name", self._path.stem), _LONGEST_NAME), ""
+        )
         interval = take(lambda: read_interval(plant, 0.0), 1.0)
         reader = DeviceReader(self._mistakes, self._environment, self._path.parent, interval)
         sections = take(lambda: plant.sections("device", None, "name"), list[Section]())
@@ -75,6 +78,7 @@ class _Reader:
             with self._mistakes.caught():
                 raise plant.failure("device", "is missing: a plant has at least one, [[device]]")
         devices: list[PlantDevice] = []
+        first: dict[object, PlantDevice] = {}  # of each line
         names: set[str] = set()
         for section in sections:
             with self._mistakes.caught():
@@ -82,10 +86,10 @@ class _Reader:
             found = reader.read(section)
             if found is not None:
                 with self._mistakes.caught():
-                    _check_beside(section, found, devices)
+                    _check_beside(section, found, first.setdefault(found.line, found))
                     devices.append(found)
         spool = self._spool(plant)
-        sinks = self._sinks(plant)
+        sinks = self._sinks(plant, devices)
         self._mistakes.check()
         return Plant(self._path, name, devices, sinks, spool, reader.files)
 
@@ -105,12 +109,14 @@ class _Reader:
         sync = take(lambda: settings.one_of("sync", ("normal", "full"), "normal"), "normal")
         return SpoolSpec(file, size, age, is_synced=sync == "full")
 
-    def _sinks(self, plant: Section) -> list[SinkSpec]:
+    def _sinks(self, plant: Section, devices: Sequence[PlantDevice]) -> list[SinkSpec]:
         found: list[SinkSpec] = []
         sections = self._mistakes.take(lambda: plant.sections("sink", None), list[Section]())
         for section in sections:
             with self._mistakes.caught():
                 sink = self._sink(section)
+                if clash := sink.sink.clash(devices):
+                    raise section.failure(sink.kind, clash)
                 if sink.name in {each.name for each in found}:
                     key = "name" if "name" in section else sink.kind
                     raise section.error(
@@ -148,21 +154,20 @@ def _check_name(section: Section, names: set[str]) -> None:
     names.add(name)
 
 
-def _check_beside(section: Section, device: PlantDevice, others: list[PlantDevice]) -> None:
-    """Raise DeviceFileError if a device cannot be polled together with the others before it."""
-    for other in others:
-        if other.line == device.line and _link(other) != _link(device):
-            raise section.error(
-                "endpoint",
-                f"must have the same options as that of {other.name}, except unit and timeout: it "
-                f"is the same line, got {device.endpoint} and {other.endpoint}",
-            )
-        if other.line == device.line and other.node != device.node:
-            raise section.error(
-                "node" if device.node else "",
-                f"must have the node of {other.name}: it is the same line, got "
-                f"{device.node or 'no node'} and {other.node or 'no node'}",
-            )
+def _check_beside(section: Section, device: PlantDevice, other: PlantDevice) -> None:
+    """Raise DeviceFileError if a device cannot be polled together with `other`, on its line."""
+    if _link(other) != _link(device):
+        raise section.error(
+            "endpoint",
+            f"must have the same options as that of {other.name}, except unit and timeout: it "
+            f"is the same line, got {device.endpoint} and {other.endpoint}",
+        )
+    if other.node != device.node:
+        raise section.error(
+            "node" if device.node else "",
+            f"must have the node of {other.name}: it is the same line, got "
+            f"{device.node or 'no node'} and {other.node or 'no node'}",
+        )
 
 
 def _link(device: PlantDevice) -> object:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ...simulator.fields import shown
 from ...simulator.files.sections import DeviceFileError, Section
 from ...values.numbers import parse_seconds
 
@@ -76,7 +77,7 @@ class Settings:
         found = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
         number = float(found[1]) * _FACTORS[found[2]] if found is not None else 0.0
         if not 1000 <= number <= 10**15:
-            raise self.error(key, f"must be a size such as 100MB, at least 1kB, got {value!r}")
+            raise self.error(key, f"must be a size such as 100MB, at least 1kB, got {shown(value)}")
         return int(number)
 
     def path(self, key: str) -> Path:

@@ -18,7 +18,7 @@ from ..sample import Sample
 
 if TYPE_CHECKING:
     from ..plant.settings import Settings
-    from ..plant.spec import Plant
+    from ..plant.spec import Plant, PlantDevice
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class Sink(ABC):
     def place(self) -> str:
         """The place to which the values go, without secrets, for messages."""
         return self.kind
+
+    def clash(self, devices: Sequence[PlantDevice]) -> str:
+        """Return which points of a plant the sink could not tell apart, "" for none."""
+        return ""
 
     async def open(self, surroundings: Surroundings) -> None:
         """Open what the sink needs; called again after a failure. Raises OSError if that fails."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...values.cells import plain_cell
 from ..sample import Sample
+from ..threads import in_thread
 from ..timestamps import iso_time
 from .base import Sink, Surroundings
 from .files import FILE_KEYS, RotatingFile
@@ -44,7 +45,8 @@ class CsvSink(Sink):
         rows = csv.writer(text, lineterminator="\n")
         for each in samples:
             rows.writerow(
-                (
+                plain_cell(cell) if isinstance(cell, str) else cell
+                for cell in (
                     iso_time(each.time),
                     each.device,
                     each.point,
@@ -58,7 +60,7 @@ class CsvSink(Sink):
         if self._file.is_output and not self._has_head:
             self._has_head = True
             data = _HEAD + data
-        await asyncio.to_thread(self._file.append, data, _HEAD)
+        await in_thread(self._file.append, data, _HEAD)
 
     async def aclose(self) -> None:
         self._file.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..sample import GOOD, Sample
+from ..threads import in_thread
 from .base import Sink
 from .files import FILE_KEYS, RotatingFile
 
@@ -21,6 +21,19 @@ _TIMEOUT = 10.0  # seconds
 # The server will not take these values at any later time either.
 _REFUSED_FOR_GOOD = (400, 413, 422)
 _MOST_SHOWN = 300  # characters of the server's answer
+_MOST_READ = 1 << 16  # bytes of it, which is empty if all is well
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes a redirection for an error: the values and the token are for this server alone."""
+
+    def redirect_request(
+        self, req: object, fp: object, code: object, msg: object, headers: object, newurl: object
+    ) -> None:
+        """Return None, which lets the status be raised as HTTPError."""
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
 
 
 class InfluxSink(Sink):
@@ -44,10 +57,11 @@ class InfluxSink(Sink):
         if "://" not in self._url:
             self._file = RotatingFile(settings, self.kind)
             return
-        parts = urlsplit(self._url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_link(self._url):
             allowed = "http://HOST:PORT/PATH, the name of a file, or -"
             raise settings.error(self.kind, f"must be {allowed}")
+        if not (self._token.isascii() and self._token.isprintable()):
+            raise settings.error("token", "must have printable ASCII characters only")
 
     @property
     def place(self) -> str:
@@ -61,16 +75,16 @@ class InfluxSink(Sink):
         if not lines:
             return
         if self._file is not None:
-            await asyncio.to_thread(self._file.append, b"".join(lines))
+            await in_thread(self._file.append, b"".join(lines))
         else:
             await self._send(lines)
 
     async def _send(self, lines: Sequence[bytes]) -> None:
         """Send lines; those that the server refuses for good are left out, and it is reported."""
         try:
-            await asyncio.to_thread(self._post, b"".join(lines))
+            await in_thread(self._post, b"".join(lines))
         except urllib.error.HTTPError as error:
-            text = await asyncio.to_thread(_answer, error)
+            text = await in_thread(_answer, error)
             if error.code not in _REFUSED_FOR_GOOD:
                 raise OSError(text) from None
             if len(lines) == 1:
@@ -85,12 +99,24 @@ class InfluxSink(Sink):
         if self._token:
             headers["Authorization"] = f"Token {self._token}"
         request = urllib.request.Request(self._url, data, headers)  # http or https only
-        with urllib.request.urlopen(request, timeout=self._timeout) as response:
-            response.read()
+        with _opener.open(request, timeout=self._timeout) as response:
+            response.read(_MOST_READ)
 
     async def aclose(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _is_link(text: str) -> bool:
+    """True for the URL of a server, without a user, and without what has to be escaped in it."""
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text
+    is_right = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return is_plain and is_right and has_port and parts.username is None
 
 
 def _answer(error: urllib.error.HTTPError) -> str:

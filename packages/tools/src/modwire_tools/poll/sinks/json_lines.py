@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..sample import Sample
+from ..threads import in_thread
 from ..timestamps import iso_time
 from .base import Sink
 from .files import FILE_KEYS, RotatingFile
@@ -36,7 +36,7 @@ class JsonSink(Sink):
     async def write(self, samples: Sequence[Sample]) -> None:
         lines = _encode([_described(each) for each in samples])
         # A pipe may be full, and a disk slow.
-        await asyncio.to_thread(self._file.append, lines)
+        await in_thread(self._file.append, lines)
 
     async def aclose(self) -> None:
         self._file.close()

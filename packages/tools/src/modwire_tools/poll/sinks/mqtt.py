@@ -22,7 +22,9 @@ from .templates import Template
 
 if TYPE_CHECKING:
     from ..plant.settings import Settings
+    from ..plant.spec import PlantDevice
 
+_LONGEST_TOPIC = 1000  # characters, without those of names; MQTT has topics of 65535 bytes
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _ONLINE, _OFFLINE = b"online", b"offline"
 _encode = msgspec.json.Encoder().encode
@@ -63,12 +65,15 @@ class MqttSink(Sink):
         self._login = _login(settings)
         self._topic = _topic(settings, "topic", "{plant}/{device}/{point}", names)
         self._status = Template(settings, "status", "{plant}/status", ("plant",))
+        _check_topic(settings, "status", self._status.text)
         self._is_json = settings.one_of("payload", ("json", "value"), "json") == "json"
         self._qos = settings.integer("qos", 0, 2, 1)
         self._retain = settings.flag("retain", False)
         has_commands = "commands" in settings
         self._command_topic = _topic(settings, "commands", None, names) if has_commands else None
         self._discovery_prefix = settings.text("discovery", "")
+        if "discovery" in settings:
+            _check_topic(settings, "discovery", self._discovery_prefix)
         self._topics: dict[tuple[str, str], str] = {}
         self._link: MqttLink | None = None
         self._commands: Commands | None = None
@@ -78,6 +83,17 @@ class MqttSink(Sink):
     @property
     def place(self) -> str:
         return f"mqtt {self._login.host}:{self._login.port}"
+
+    def clash(self, devices: Sequence[PlantDevice]) -> str:
+        topics: dict[str, str] = {}
+        for device in devices:
+            for point in device.points:
+                names = {"plant": "", "device": device.name, "point": point.name}
+                this = f"{point.name} of {device.name}"
+                other = topics.setdefault(self._topic.filled(names, segment), this)
+                if other != this:
+                    return f"{other} and {this} have one topic: /, + and # become _ there"
+        return ""
 
     async def open(self, surroundings: Surroundings) -> None:
         await super().open(surroundings)
@@ -154,9 +170,15 @@ def _topic(settings: Settings, key: str, default: str | None, names: Sequence[st
     missing = [name for name in ("device", "point") if name not in found.names]
     if missing:
         raise settings.error(key, f"must have {{{missing[0]}}}, or values could not be told apart")
-    if set("+#\0") & set(found.text) or not found.text or found.text.startswith("$"):
-        raise settings.error(key, "must be the topic of a message, without + and #")
+    _check_topic(settings, key, found.text)
     return found
+
+
+def _check_topic(settings: Settings, key: str, text: str) -> None:
+    if set("+#\0") & set(text) or not text or text.startswith("$"):
+        raise settings.error(key, "must be the topic of a message, without + and #")
+    if len(text) > _LONGEST_TOPIC:
+        raise settings.error(key, f"must have at most {_LONGEST_TOPIC} characters, got {len(text)}")
 
 
 def _login(settings: Settings) -> Login:
@@ -179,13 +201,21 @@ def _login(settings: Settings) -> Login:
     return Login(
         parts.hostname,
         port or _PORTS[parts.scheme],
-        settings.text("client_id", ""),
-        settings.text("username", unquote(parts.username or "")),
-        settings.text("password", unquote(parts.password or "")),
+        _short(settings, "client_id", ""),
+        _short(settings, "username", unquote(parts.username or "")),
+        _short(settings, "password", unquote(parts.password or "")),
         settings.one_of("version", ("3.1.1", "5"), "3.1.1") == "5",
         settings.integer("keepalive", 1, 65535, 60),
         context,
     )
+
+
+def _short(settings: Settings, key: str, default: str) -> str:
+    """Return a text whose length in UTF-8 MQTT can send, in 16 bits."""
+    text = settings.text(key, default)
+    if len(text.encode()) > 0xFFFF:
+        raise settings.error(key, "must have at most 65535 bytes")
+    return text
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

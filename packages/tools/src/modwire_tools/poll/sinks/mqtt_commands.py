@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
 _MOST_AT_ONCE = 100
-_LONGEST = 1000  # bytes of a payload
+_LONGEST = 1000  # bytes of a payload, characters of a topic
 _RESULT = "/result"
 _encode = msgspec.json.Encoder().encode
 
@@ -53,8 +53,12 @@ class Commands:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _received(self, message: MQTTMessage) -> None:
-        if message.topic.endswith(_RESULT):
-            return  # of our own, where the topic of commands ends with a wildcard
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # of a broker that does not check it
+            return
+        if topic.endswith(_RESULT) or len(topic) > _LONGEST:
+            return  # of our own, where the topic of commands ends with a wildcard; or of no point
         error = ""
         if message.retain:
             # It would be executed again after each restart.
@@ -64,10 +68,10 @@ class Commands:
         elif len(self._running) >= _MOST_AT_ONCE:
             error = f"{_MOST_AT_ONCE} commands wait for their devices"
         if error:
-            self._answer(message.topic, ok=False, error=error)
+            self._answer(topic, ok=False, error=error)
             return
         text = message.payload.decode("utf-8", "replace").strip()
-        task = asyncio.get_running_loop().create_task(self._write(message.topic, text))
+        task = asyncio.get_running_loop().create_task(self._write(topic, text))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

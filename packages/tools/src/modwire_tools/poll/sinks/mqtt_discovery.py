@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 
@@ -23,6 +24,15 @@ _encode = msgspec.json.Encoder().encode
 def segment(name: str) -> str:
     """Return a name as one level of a topic: / + # have a meaning in topics."""
     return re.sub(r"[/+#\0]", "_", name)
+
+
+def _identifier(names: str) -> str:
+    """Return names with the characters that Home Assistant allows, and different for others.
+
+    Names in Korean, for instance, have none of them.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", names)
+    return plain if plain == names else f"{plain}_{crc32(names.encode()):08x}"
 
 
 class Discovery:
@@ -63,14 +73,14 @@ class Discovery:
             (False, False): "sensor",
         }[is_bit, is_writable]
         names = {"plant": plant.name, "device": device.name, "point": point.name}
-        unique = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(names.values()))
+        unique = _identifier("_".join(names.values()))
         entity: dict[str, object] = {
             "name": point.name,
             "unique_id": unique,
             "state_topic": self._topic.filled(names, segment),
             "availability_topic": self._status,
             "device": {
-                "identifiers": [re.sub(r"[^A-Za-z0-9_-]", "_", f"{plant.name}_{device.name}")],
+                "identifiers": [_identifier(f"{plant.name}_{device.name}")],
                 "name": device.name,
             },
         }

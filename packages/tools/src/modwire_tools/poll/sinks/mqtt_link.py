@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...extras import extra
+from ..threads import in_thread
 
 with extra("poll", "the sink mqtt"):
     import paho.mqtt.client as paho
@@ -88,7 +89,7 @@ class MqttLink:
         client, login = self._client, self._login
         try:
             # It blocks until TCP and TLS are there.
-            await asyncio.to_thread(client.connect, login.host, login.port, login.keepalive)
+            await in_thread(client.connect, login.host, login.port, login.keepalive)
         except OSError as error:
             text = error.strerror or str(error)
             raise OSError(f"{login.host}:{login.port}: {text}") from None
@@ -204,7 +205,7 @@ class MqttLink:
                 found.shutdown(socket.SHUT_RDWR)  # the thread may wait for it
             found.close()
         if self._has_thread:
-            await asyncio.to_thread(self._client.loop_stop)
+            await in_thread(self._client.loop_stop)
         if self._lost.done():
             self._lost.exception()  # it has been seen
         if self._is_connected.done():

@@ -37,7 +37,7 @@ class PrometheusSink(Sink):
             raise settings.section.failure(self.kind, error) from None
         self._has_values = settings.flag("values", True)
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: dict[asyncio.StreamWriter, None] = {}  # the longest open one is the first
         self.address: tuple[str, int] = ("", 0)
 
     @property
@@ -65,19 +65,32 @@ class PrometheusSink(Sink):
             server.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request, and close the connection."""
-        self._open += 1
+        """Answer one request, and close the connection.
+
+        If too many are open, the longest open one ends: clients that say nothing leave room.
+        """
+        if len(self._open) >= MOST_AT_ONCE:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
+        failures = (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError)
+        is_taken = False
         try:
-            if self._open <= MOST_AT_ONCE:
-                with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                    await asyncio.wait_for(self._exchange(reader, writer), PATIENCE)
-        except asyncio.TimeoutError:
-            pass  # a client that says nothing
+            with suppress(*failures):
+                await asyncio.wait_for(self._exchange(reader, writer), PATIENCE)
+                is_taken = True
         finally:
-            self._open -= 1
-            writer.close()
+            self._open.pop(writer, None)
+            if is_taken:
+                writer.close()
+            else:
+                # A client may not read: what was written for it must not stay in memory.
+                writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # So that drain() waits for all: the rest would keep the connection open.
+        writer.transport.set_write_buffer_limits(0)
         head = await reader.readuntil(b"\r\n\r\n")
         writer.write(self._responses.to(head[:-4]))
         await writer.drain()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from ...extras import extra
 from ..sample import Sample
+from ..threads import in_thread
 from .base import Sink
 from .templates import Template
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 # Without a driver in the URL, the one that the extra `stores` installs.
 _DRIVERS = {"postgresql://": "postgresql+psycopg://", "postgres://": "postgresql+psycopg://"}
-_LONGEST_NAME = 63  # characters, of PostgreSQL
+_LONGEST_NAME = 63  # bytes, of PostgreSQL
 
 
 class SqlSink(Sink):
@@ -66,6 +67,10 @@ class SqlSink(Sink):
         ):
             self._url = self._url.set(database=str(settings.folder / str(self._url.database)))
         self._table = Template(settings, "table", "readings", ("device",))
+        name = self._table.text
+        if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
+            allowed = f"1..{_LONGEST_NAME} printable characters"
+            raise settings.error("table", f"must have {allowed}, got {name[:_LONGEST_NAME]!r}")
         self._metadata = MetaData()
         self._tables: dict[str, Table] = {}
         self._engine: Engine | None = None
@@ -77,10 +82,10 @@ class SqlSink(Sink):
     async def write(self, samples: Sequence[Sample]) -> None:
         rows: dict[str, list[dict[str, object]]] = {}
         for each in samples:
-            name = self._table.filled({"device": each.device})[:_LONGEST_NAME]
+            name = _identifier(self._table.filled({"device": each.device}))
             rows.setdefault(name, []).append(_row(each))
         try:
-            await asyncio.to_thread(self._insert, rows)
+            await in_thread(self._insert, rows)
         except (SQLAlchemyError, ImportError) as error:
             # The second line and those after it have the statement, with all values.
             raise OSError(str(error).partition("\n")[0]) from None
@@ -117,13 +122,21 @@ class SqlSink(Sink):
             Column("unit", String(50), nullable=False),
             Column("quality", String(5), nullable=False),
             Column("reason", Text, nullable=False),
-            Index(f"ix_{name}"[:_LONGEST_NAME], "device", "point", "time"),
+            Index(_identifier(f"ix_{name}"), "device", "point", "time"),
         )
 
     async def aclose(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            await asyncio.to_thread(engine.dispose)
+            await in_thread(engine.dispose)
+
+
+def _identifier(name: str) -> str:
+    """Return a name as PostgreSQL can have it, in bytes; long ones stay different."""
+    data = name.encode()
+    if len(data) <= _LONGEST_NAME:
+        return name
+    return f"{data[: _LONGEST_NAME - 9].decode(errors='ignore')}_{crc32(data):08x}"
 
 
 def _row(sample: Sample) -> dict[str, Any]:

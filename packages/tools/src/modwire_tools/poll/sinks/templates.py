@@ -37,11 +37,15 @@ class Template:
 
     def pattern(self) -> re.Pattern[str]:
         """Return a pattern for texts that were made of this one, a group for each name."""
-        parts = [
-            re.escape(part) if at % 2 == 0 else f"(?P<{part}>[^/]+)"
-            for at, part in enumerate(self._parts)
-        ]
-        return re.compile("".join(filter(None, parts)))
+        parts: list[str] = []
+        for at, part in enumerate(self._parts):
+            if at % 2 == 0:
+                parts.append(re.escape(part or ""))
+            elif part in self._parts[1:at:2]:
+                parts.append(f"(?P={part})")  # the same name again
+            else:
+                parts.append(f"(?P<{part}>[^/]+)")
+        return re.compile("".join(parts))
 
 
 def _wrong(settings: Settings, key: str, text: str, allowed: Sequence[str]) -> DeviceFileError:

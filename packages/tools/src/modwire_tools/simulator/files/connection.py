@@ -18,6 +18,7 @@ from modwire.endpoint_options import (
 from modwire.endpoint_text import unquoted
 
 from ...endpoint_forms import explained
+from ..fields import shown
 from .sections import Section
 
 _ENDPOINT = "endpoint"
@@ -93,7 +94,7 @@ def _value(table: Section, name: str) -> object:
         if value == NEVER:
             return None
         if isinstance(value, str):
-            raise table.error(name, f'must be a number or "{NEVER}", got {value!r}')
+            raise table.error(name, f'must be a number or "{NEVER}", got {shown(value)}')
     if value is None:  # null in JSON
         raise table.error(name, "must have a value, got null")
     return value
@@ -104,7 +105,9 @@ def _quirks(table: Section, name: str) -> object:
     names: list[object] = value if isinstance(value, list) else [None]  # pyright: ignore[reportUnknownVariableType]
     texts = [each for each in names if isinstance(each, str)]
     if len(texts) != len(names):
-        raise table.error(name, f'must be a list of names, such as ["any_unit"], got {value!r}')
+        raise table.error(
+            name, f'must be a list of names, such as ["any_unit"], got {shown(table.get(name))}'
+        )
     try:
         return option_value(name, ",".join(texts)) if texts else Quirks.none
     except ValueError as error:

@@ -17,12 +17,20 @@ const devices = openDevices(document.getElementById("side"), (first) => {
   if (location.hash === "#/devices" && !isNarrow.matches) location.replace(first);
 });
 
+function decoded(parts) {
+  try {
+    return parts.map(decodeURIComponent);
+  } catch {
+    return []; // a % that begins no escape
+  }
+}
+
 function route() {
   const [path, query] = location.hash.replace(/^#/, "").split("?");
-  const parts = path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+  const parts = decoded(path.split("/").filter((part) => part !== ""));
   const [view] = parts;
   const known = ["devices", "device", ...(features.has("clients") ? ["traffic", "clients"] : [])];
-  if (!known.includes(view)) {
+  if (!known.includes(view) || (view !== "device" && parts.length > 1)) {
     location.replace("#/devices");
     return;
   }
