@@ -42,14 +42,14 @@ def poll(
         ),
     ] = False,
     ray: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--ray",
             metavar="auto|HOST:PORT",
             help="Read the lines on the nodes of a Ray cluster: of the one that this machine is "
             "in, or of the head node at HOST:PORT.",
         ),
-    ] = "",
+    ] = None,
 ) -> None:
     """Read the devices of a plant for ever, and hand their values on.
 
@@ -63,7 +63,7 @@ def poll(
     if len(given) != 1:
         what = f"got {' '.join(given)}" if given else "got none"
         raise WrongArgumentError(f"PLANT must be one file, {what}; see modwire poll --help")
-    if action == "check" and (once or watch or follow or ray):
+    if action == "check" and (once or watch or follow or ray is not None):
         raise WrongArgumentError("check takes no options: it reads no device")
     with extra("poll", "modwire poll"):
         import_module("modwire_asyncio")

@@ -30,7 +30,9 @@ _CONNECTED = 60.0  # seconds, after which devices that were not asked yet are wa
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
-def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool, ray: str = "") -> None:
+def run_plant(
+    plant: Plant, *, once: bool, watch: bool, follow: bool, ray: str | None = None
+) -> None:
     """Poll until a signal ends it, or with `once` until each point was read.
 
     `ray` is the address of a Ray cluster that reads the lines; without it, this process does.
@@ -53,9 +55,9 @@ def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool, ray: str =
 
 
 @contextmanager
-def _cluster(plant: Plant, address: str) -> Generator[Cluster | None]:
+def _cluster(plant: Plant, address: str | None) -> Generator[Cluster | None]:
     """Join a Ray cluster for the time of the block; None without an address."""
-    if not address:
+    if address is None:
         if any(each.node for each in plant.devices):
             note("Without --ray, lines with a node are read here, as all others.")
         yield None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,11 @@ from .nodes import LostError, Node
 
 AUTO = "auto"
 _CONNECTING = 5.0  # seconds
+# The head speaks gRPC, so HTTP/2: the preface of a client, with an empty SETTINGS frame, is
+# answered with a SETTINGS frame (RFC 9113, 3.4).
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_FRAME_HEADER = 9  # bytes
+_SETTINGS = 4  # the type of a frame, in its fourth byte
 
 
 class RayLineActor(LineActor):
@@ -120,11 +126,38 @@ def join(address: str) -> RayCluster:
 
 
 def _look_for(address: str) -> None:
-    """Raise ValueError or OSError if nothing listens at the address, which Ray says much later."""
+    """Raise ValueError or OSError if no head answers at the address.
+
+    Ray would wait much longer, and take no signal meanwhile.
+    """
     host, _, port = address.rpartition(":")
     if not host or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"--ray must be auto or HOST:PORT of the head node, got {address!r}")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECTING).close()
-    except OSError as error:
-        raise OSError(f"there is no Ray cluster at {address}: {error.strerror or error}") from None
+        connection = socket.create_connection((host.strip("[]"), int(port)), _CONNECTING)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"there is no Ray cluster at {address}: {reason}") from None
+    with connection:
+        if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):
+            _greet(connection, address)
+
+
+def _greet(connection: socket.socket, address: str) -> None:
+    """Raise OSError if the other end does not speak HTTP/2."""
+    answer = b""
+    until = time.monotonic() + _CONNECTING
+    try:
+        connection.sendall(_PREFACE)
+        while len(answer) < _FRAME_HEADER:
+            connection.settimeout(max(until - time.monotonic(), 0.001))
+            received = connection.recv(_FRAME_HEADER - len(answer))
+            if not received:
+                break
+            answer += received
+    except TimeoutError:
+        raise OSError(f"{address} takes connections, but does not answer as a Ray head") from None
+    except OSError:
+        answer = b""
+    if len(answer) < _FRAME_HEADER or answer[3] != _SETTINGS:
+        raise OSError(f"{address} is not the head of a Ray cluster: another program listens there")
