@@ -57,7 +57,9 @@ def spec_of(sink: Sink, name: str = "keep") -> SinkSpec:
 
 
 class Polled:
-    """A running poller; `told` has the sentences that it has reported."""
+    """A running poller; `told` has the sentences that it has reported, `task` runs it."""
+
+    task: asyncio.Task[None]
 
     def __init__(self, poller: Poller, told: list[str]) -> None:
         self.poller = poller
@@ -105,7 +107,7 @@ async def polling(plant: Plant, cluster: Cluster | None = None) -> AsyncIterator
 
     polled = Polled(Poller(plant, told.append, reader), told)
     polled.sink = sink
-    task = asyncio.get_running_loop().create_task(polled.poller.run())
+    task = polled.task = asyncio.get_running_loop().create_task(polled.poller.run())
     try:
         yield polled
     finally:

@@ -19,11 +19,14 @@ from modwire import ConnectionLostError, IllegalDataAddressError
 from modwire_tools.poll.cluster import batch, group
 from modwire_tools.poll.cluster.cluster_reader import ClusterReader
 from modwire_tools.poll.cluster.line_actor import LineActor
+from modwire_tools.poll.cluster.nodes import OutsideError
 from modwire_tools.poll.cluster.spreading import spread
 from modwire_tools.poll.delivery.packing import unpack
+from modwire_tools.poll.plant import Plant
 from modwire_tools.poll.poller import Poller
 from modwire_tools.poll.sample import BAD, GOOD
 from polled_plant import (
+    PATIENCE,
     KeepingSink,
     Polled,
     device,
@@ -304,6 +307,29 @@ def test_another_version_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             assert polled.sink.values("tank", "level") == [None]
             cluster.version = ""  # it was installed
             await polled.until(lambda: 0 in polled.sink.values("tank", "level"))
+
+    run(test)
+
+
+def test_without_a_node_of_its_own_the_poller_ends(tmp_path: Path) -> None:
+    """Ray ends all its actors then, on other nodes too: it would have bad values for ever."""
+
+    async def lose(plant: Plant) -> None:
+        cluster = FakeCluster("a", "b")
+        async with polling(plant, cluster) as polled:
+            await polled.until(
+                lambda: {each.device for each in polled.sink.samples} == {"d0", "d1"}
+            )
+            cluster.dead.add(cluster.here)
+            for each in cluster.running():
+                each.end()
+            await asyncio.wait_for(polled.task, PATIENCE)
+
+    async def test() -> None:
+        async with serving() as one, serving() as two:
+            text = device("d0", one.port, node='"b"') + device("d1", two.port)
+            with pytest.raises(OutsideError, match="the node of Ray on this machine has ended"):
+                await lose(plant_of(tmp_path, text))
 
     run(test)
 

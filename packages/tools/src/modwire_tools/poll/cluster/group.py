@@ -12,7 +12,7 @@ from modwire import ConnectionLostError
 from ... import __version__
 from .batch import SILENCE, Batch
 from .mirror import Mirror
-from .nodes import Actor, Cluster, LostError
+from .nodes import Actor, Cluster, LostError, OutsideError
 
 if TYPE_CHECKING:
     from ..plant.spec import PlantDevice
@@ -85,7 +85,10 @@ class Group:
             self._mirror.lose(fresh, self._reason, time.time())
 
     async def run(self) -> None:
-        """Ask the actor for values until cancelled, then end it."""
+        """Ask the actor for values until cancelled, then end it.
+
+        Raises OutsideError if the driver's own node has ended.
+        """
         try:
             while True:
                 try:
@@ -157,6 +160,8 @@ class Group:
 
     async def _miss(self, error: LostError) -> None:
         """Wait a moment; after too long a silence, values are bad and another actor takes over."""
+        if error.is_final:
+            await self._check_here()
         now = asyncio.get_running_loop().time()
         silence = now - self.heard_at
         # An actor that has not answered yet may only be slow to start.
@@ -169,6 +174,12 @@ class Group:
             self._replace()
         else:
             await asyncio.sleep(_PAUSE)
+
+    async def _check_here(self) -> None:
+        """Raise OutsideError if the driver has no node any more: no actor of it would start."""
+        nodes = await asyncio.to_thread(self._cluster.nodes)
+        if all(each.id != self._cluster.here for each in nodes):
+            raise OutsideError
 
     def _replace(self) -> None:
         """Give the actor up, and start another one; its lease has ended, or it reads nothing."""

@@ -99,7 +99,7 @@ def _reason(error: Exception) -> str:
     """Return the line that says why; Ray writes many."""
     lines = [each.strip() for each in str(error).splitlines() if each.strip()]
     failed = [each for each in lines if "ModuleNotFoundError" in each or "ImportError" in each]
-    return (failed or lines or [type(error).__name__])[-1 if failed else 0]
+    return (failed or lines or [type(error).__name__])[-1 if failed else 0].rstrip(".")
 
 
 def join(address: str) -> RayCluster:
