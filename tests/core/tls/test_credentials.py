@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import traceback
 from pathlib import Path
@@ -288,3 +289,20 @@ def test_a_password_is_the_first_line_of_its_file(pki: Pki, tmp_path: Path) -> N
     assert text == f"password_file {missing} cannot be used: No such file or directory"
     text = error_of(*files, password="x", password_file=file)
     assert text == "give either password or password_file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")
+def test_a_password_may_come_through_a_fifo(pki: Pki, tmp_path: Path) -> None:
+    """One without a writer is empty: a server that reloads must not wait for one."""
+    server = pki.server(password=b"sesame")
+    files = (server.certificate, server.key, pki.ca)
+    fifo = tmp_path / "password"
+    os.mkfifo(fifo)
+    said = "its first line, the password, must have 1..1023 bytes"
+    assert error_of(*files, password_file=fifo) == f"password_file {fifo} cannot be used: {said}"
+    writer = os.open(fifo, os.O_RDWR)
+    try:
+        os.write(writer, b"sesame\n")
+        assert Credentials(*files, password_file=fifo)
+    finally:
+        os.close(writer)

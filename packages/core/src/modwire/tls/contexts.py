@@ -6,7 +6,9 @@ representation contains a part of a key or a password.
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -127,7 +129,7 @@ def password_of(password: str | None, file: File | None) -> str | None:
     if password is not None:
         raise CredentialsError("give either password or password_file")
     try:
-        with Path(file).open("rb") as opened:
+        with open(Path(file), "rb", opener=_open_now) as opened:
             line = opened.readline(_LONGEST_PASSWORD + 2)
         found = line.rstrip(b"\r\n").decode()
     except UnicodeDecodeError:
@@ -137,6 +139,15 @@ def password_of(password: str | None, file: File | None) -> str | None:
     if not 1 <= len(found.encode()) <= _LONGEST_PASSWORD:
         _refuse(place, f"its first line, the password, must have 1..{_LONGEST_PASSWORD} bytes")
     return found
+
+
+def _open_now(path: str, flags: int) -> int:
+    """Open a file; a FIFO that nobody writes to is empty, and must not stop a server's reload."""
+    if sys.platform == "win32":  # there are no FIFOs
+        return os.open(path, flags)
+    opened = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(opened, True)
+    return opened
 
 
 def load_own(
