@@ -218,6 +218,20 @@ def test_events_are_lines_of_json(tmp_path: Path) -> None:
     )
 
 
+def test_a_handler_gets_the_lines_in_place_of_a_file(tmp_path: Path) -> None:
+    records: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    log = AuditLog(handler=handler)
+    (event,) = audited([WriteSingleRegisterRequest(1, 5)])
+    log(event)
+    log.close()
+    log(event)  # only logged
+    assert [json.loads(each)["pdu"] for each in records] == ["0600010005"]
+    with pytest.raises(ValueError, match="either a path or a handler"):
+        AuditLog(tmp_path / "audit.jsonl", handler=handler)
+
+
 def test_the_file_rotates(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path, size=2000, kept=2)

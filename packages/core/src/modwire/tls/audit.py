@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..options import check_flag, check_range
+from ..options import check_range
 
 if TYPE_CHECKING:
-    from logging.handlers import RotatingFileHandler
+    from logging import Handler
     from os import PathLike
 
     from ..server.audit import AuditEvent
@@ -30,15 +30,14 @@ class AuditLog:
         *,
         size: int = 10_000_000,
         kept: int = 10,
-        is_shared: bool = False,
+        handler: Handler | None = None,
     ) -> None:
         """Write to a file, too, if there is a `path`: one JSON object a line, see `as_json`.
 
         A line that would make the file longer than `size` bytes begins a new one; `kept` older
-        files, at least 1, are called `path`.1 (the newest), `path`.2 and so on. With `is_shared`,
-        other processes may write to it and begin new ones, too: a lock on the file `path`.lock,
-        which stays, lets one after the other write. Raises OSError if the file cannot be opened,
-        and for `is_shared` on Windows, which has no such locks.
+        files, at least 1, are called `path`.1 (the newest), `path`.2 and so on. Only one process
+        may write to them. A `handler` of `logging` in place of a path gets the same lines. Raises
+        OSError if the file cannot be opened.
 
         A client that may write, or that is denied without end, pushes old events out of the files:
         choose `size` and `kept` for the time that matters, or pass the records on with a handler of
@@ -48,9 +47,10 @@ class AuditLog:
 
         check_range("size", size, 1, _MOST_BYTES)
         check_range("kept", kept, 1, 0xFFFF)
-        check_flag("is_shared", is_shared)
         self._logger = getLogger(NAME)
-        self._file = None if path is None else _open(path, size, kept, is_shared)
+        if path is not None and handler is not None:
+            raise ValueError("an AuditLog has either a path or a handler")
+        self._file = handler if path is None else _open(path, size, kept)
 
     def __call__(self, event: AuditEvent) -> None:
         if event.is_denied:
@@ -106,11 +106,7 @@ def _pdu(encode: Callable[[], bytes]) -> str:
         return f"unknown: {error!r}"
 
 
-def _open(path: str | PathLike[str], size: int, kept: int, is_shared: bool) -> RotatingFileHandler:
+def _open(path: str | PathLike[str], size: int, kept: int) -> Handler:
     from logging.handlers import RotatingFileHandler
 
-    if is_shared:
-        from .shared_file import SharedFile
-
-        return SharedFile(path, size, kept)
     return RotatingFileHandler(path, maxBytes=size, backupCount=kept, encoding="utf-8")

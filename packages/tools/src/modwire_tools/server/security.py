@@ -14,6 +14,8 @@ from modwire.tls import AuditLog, Credentials, Rights
 from modwire.tls.contexts import page_context, password_of
 from modwire.tls.servers import reload_all
 
+from .shared_file import SharedFile
+
 if TYPE_CHECKING:
     import ssl
 
@@ -103,7 +105,8 @@ class Security:
         self._is_read_only = files.read_only
         self._audit: AuditLog | None = None
         if files.audit is not None:
-            self._audit = AuditLog(files.audit, is_shared=files.is_shared)
+            shared = SharedFile(files.audit) if files.is_shared else None
+            self._audit = AuditLog(None if shared else files.audit, handler=shared)
 
     def options(self, options: ServerOptions) -> ServerOptions:
         """Return `options` with the hooks for rights and audit, if there are any."""

@@ -13,6 +13,7 @@ import pytest
 from modwire import WriteSingleRegisterRequest
 from modwire.server.audit import AuditEvent
 from modwire.tls import AuditLog
+from modwire_tools.server.shared_file import SharedFile
 
 fcntl = pytest.importorskip("fcntl", reason="there are no locks of files")
 
@@ -23,9 +24,10 @@ import sys
 from modwire import WriteSingleRegisterRequest
 from modwire.server.audit import AuditEvent
 from modwire.tls import AuditLog
+from modwire_tools.server.shared_file import SharedFile
 
 path, number, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-log = AuditLog(path, size=2000, kept=1000, is_shared=True)
+log = AuditLog(handler=SharedFile(path, 2000, 1000))
 print("ready", flush=True)
 sys.stdin.readline()
 for value in range(count):
@@ -96,7 +98,7 @@ def test_a_process_that_is_killed_holds_up_no_other(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.communicate()
-    log = AuditLog(path, size=2000, is_shared=True)
+    log = AuditLog(handler=SharedFile(path, 2000))
     log(event(2, 7))
     log.close()
     assert lines(path) == [*((1, value) for value in range(10)), (2, 7)]
@@ -104,7 +106,7 @@ def test_a_process_that_is_killed_holds_up_no_other(tmp_path: Path) -> None:
 
 def test_a_file_that_was_removed_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    log = AuditLog(path, is_shared=True)
+    log = AuditLog(handler=SharedFile(path))
     log(event(1, 1))
     path.unlink()
     log(event(1, 2))
@@ -115,14 +117,14 @@ def test_a_file_that_was_removed_begins_anew(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_missing_leaves_nothing_open(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
-        AuditLog(tmp_path / "missing" / "audit.jsonl", is_shared=True)
+        SharedFile(tmp_path / "missing" / "audit.jsonl")
     (tmp_path / "audit.jsonl").mkdir()
     with pytest.raises(OSError, match="audit.jsonl"):
-        AuditLog(tmp_path / "audit.jsonl", is_shared=True)
+        SharedFile(tmp_path / "audit.jsonl")
 
 
 def test_a_system_without_locks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(OSError, match="several processes cannot share a file on this system"):
-        AuditLog(tmp_path / "audit.jsonl", is_shared=True)
+        SharedFile(tmp_path / "audit.jsonl")

@@ -1,4 +1,4 @@
-"""`SharedFile`: a log file that rotates, and that several processes write."""
+"""`SharedFile`: the file of an audit that rotates, and that several processes write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SharedFile(RotatingFileHandler):
     with its process, even if that is killed. Raises OSError if a file cannot be opened.
     """
 
-    def __init__(self, path: str | PathLike[str], size: int, kept: int) -> None:
+    def __init__(self, path: str | PathLike[str], size: int = 10_000_000, kept: int = 10) -> None:
         try:
             # Not flock(), whose locks are shared with processes that were forked.
             from fcntl import LOCK_EX, LOCK_UN, lockf
