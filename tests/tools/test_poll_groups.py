@@ -19,11 +19,11 @@ from modwire import ConnectionLostError, IllegalDataAddressError
 from modwire_tools.poll.cluster import batch, group
 from modwire_tools.poll.cluster.cluster_reader import ClusterReader
 from modwire_tools.poll.cluster.line_actor import LineActor
-from modwire_tools.poll.cluster.nodes import OutsideError
 from modwire_tools.poll.cluster.spreading import spread
 from modwire_tools.poll.delivery.packing import unpack
 from modwire_tools.poll.plant import Plant
 from modwire_tools.poll.poller import Poller
+from modwire_tools.poll.reader import ReadingEndedError
 from modwire_tools.poll.sample import BAD, GOOD
 from polled_plant import (
     PATIENCE,
@@ -328,7 +328,9 @@ def test_without_a_node_of_its_own_the_poller_ends(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving() as one, serving() as two:
             text = device("d0", one.port, node='"b"') + device("d1", two.port)
-            with pytest.raises(OutsideError, match="the node of Ray on this machine has ended"):
+            with pytest.raises(
+                ReadingEndedError, match="the node of Ray on this machine has ended"
+            ):
                 await lose(plant_of(tmp_path, text))
 
     run(test)

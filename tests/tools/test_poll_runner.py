@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 
 from modwire import IllegalDataAddressError, SequentialBlock, Unit, Units
 from modwire_sync import SerialServer
+from modwire_tools.poll.local_reader import LocalReader
 from modwire_tools.poll.plant import read_plant
-from modwire_tools.poll.sample import BAD, GOOD
-from polled_plant import KeepingSink, device, plant_of, polling, run, serving, spec_of
+from modwire_tools.poll.poller import Poller
+from modwire_tools.poll.reader import ReadingEndedError
+from modwire_tools.poll.sample import BAD, GOOD, Sample
+from polled_plant import PATIENCE, KeepingSink, device, plant_of, polling, run, serving, spec_of
 from pty_pair import PtyPair
 
 
@@ -31,6 +35,39 @@ def test_values_reach_a_sink_in_order(tmp_path: Path) -> None:
                 assert polled.sink.values("tank", "pump") == [False]
                 first = polled.sink.samples[0]
                 assert (first.quality, first.measure) == (GOOD, "mm")
+
+    run(test)
+
+
+def test_values_are_delivered_although_nothing_can_be_read_any_more(tmp_path: Path) -> None:
+    """As when the node of Ray on this machine has ended: a slow sink has its time all the same."""
+
+    async def test() -> None:
+        ended, read = asyncio.Event(), asyncio.Event()
+
+        class EndingReader(LocalReader):
+            async def run(self) -> None:
+                running = asyncio.ensure_future(super().run())
+                await read.wait()
+                running.cancel()
+                raise ReadingEndedError("the network is gone")
+
+            async def finish(self) -> None:
+                ended.set()
+
+        class SlowSink(KeepingSink):
+            async def write(self, samples: Sequence[Sample]) -> None:
+                read.set()
+                await ended.wait()
+                await super().write(samples)
+
+        async with serving() as served:
+            plant = plant_of(tmp_path, device("tank", served.port))
+            sink = SlowSink()
+            poller = Poller(replace(plant, sinks=[spec_of(sink)]), lambda _: None, EndingReader)
+            with pytest.raises(ReadingEndedError, match="the network is gone"):
+                await asyncio.wait_for(poller.run(), PATIENCE)
+            assert sink.samples
 
     run(test)
 

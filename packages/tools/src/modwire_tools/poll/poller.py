@@ -13,6 +13,7 @@ from ..values.item_texts import Assignment
 from .delivery import Backlog, Delivery, Store
 from .figures import figures, health
 from .local_reader import LocalReader
+from .reader import ReadingEndedError
 from .sinks.base import Surroundings
 from .tasks import Tasks
 
@@ -68,7 +69,8 @@ class Poller:
     async def run(self, *, once: bool = False) -> None:
         """Poll until `stop` is called, with `once` until each point was read or has failed.
 
-        Then the sinks have a few seconds for what they have not taken yet.
+        Then the sinks have a few seconds for what they have not taken yet, also if nothing can be
+        read any more, and it raises ReadingEndedError.
         """
         self._ended = asyncio.get_running_loop().create_future()
         try:
@@ -81,9 +83,11 @@ class Poller:
                 await asyncio.wait([self._ended], timeout=0.02 if once else None)
                 if once and all(device.is_tried for device in self.reader.devices()):
                     break
-            if self._ended.done():
-                self._ended.result()
-            await self._finish()
+            error = self._ended.exception() if self._ended.done() else None
+            if error is None or isinstance(error, ReadingEndedError):
+                await self._finish()
+            if error is not None:
+                raise error
         finally:
             await self._tasks.cancel_all()
             self.backlog.close()

@@ -44,6 +44,10 @@ Take = Callable[[Sequence["Sample"]], None]
 """Called with the values of one device, which go to the sinks."""
 
 
+class ReadingEndedError(OSError):
+    """Raised if nothing can be read any more, for a reason outside of this program."""
+
+
 class Reader(Protocol):
     """Reads devices from `start` on, and hands their values on in order per point."""
 
@@ -52,7 +56,7 @@ class Reader(Protocol):
         ...
 
     async def run(self) -> None:
-        """Read until cancelled; raises an error that is a bug."""
+        """Read until cancelled; raises ReadingEndedError, and an error that is a bug."""
         ...
 
     async def change(self, gone: Sequence[PlantDevice], come: Sequence[PlantDevice]) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from modwire import ConnectionLostError
 
 from ... import __version__
+from ..reader import ReadingEndedError
 from .batch import SILENCE, Batch
 from .mirror import Mirror
-from .nodes import Actor, Cluster, LostError, OutsideError
+from .nodes import Actor, Cluster, LostError
 
 if TYPE_CHECKING:
     from ..plant.spec import PlantDevice
@@ -87,7 +88,7 @@ class Group:
     async def run(self) -> None:
         """Ask the actor for values until cancelled, then end it.
 
-        Raises OutsideError if the driver's own node has ended.
+        Raises ReadingEndedError if the driver's own node has ended.
         """
         try:
             while True:
@@ -176,10 +177,13 @@ class Group:
             await asyncio.sleep(_PAUSE)
 
     async def _check_here(self) -> None:
-        """Raise OutsideError if the driver has no node any more: no actor of it would start."""
+        """Raise ReadingEndedError if the driver has no node any more: Ray has ended its actors."""
         nodes = await asyncio.to_thread(self._cluster.nodes)
         if all(each.id != self._cluster.here for each in nodes):
-            raise OutsideError
+            raise ReadingEndedError(
+                "the node of Ray on this machine has ended, and with it all readings; "
+                "start it again, and then the poller"
+            )
 
     def _replace(self) -> None:
         """Give the actor up, and start another one; its lease has ended, or it reads nothing."""

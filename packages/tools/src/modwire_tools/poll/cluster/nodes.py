@@ -25,16 +25,6 @@ class LostError(Exception):
         self.is_final = is_final
 
 
-class OutsideError(OSError):
-    """Raised if the driver's own node has ended: Ray then ends all its actors, for good."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the node of Ray on this machine has ended, and with it all readings; "
-            "start it again, and then the poller"
-        )
-
-
 class Actor(Protocol):
     """A `LineActor` on a node."""
 
