@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modwire_command import COMMAND, Started
+from modwire_command import COMMAND, Started, watched
 
 # Does what systemd does between fork and exec: the descriptors are 3, 4 and so on.
 LAUNCHER = """
@@ -45,13 +45,8 @@ def activated(
         pass_fds=numbers,
         env={**os.environ, **environment},
     )  # fmt: skip
-    os.close(theirs)
-    try:
-        yield Started(child, ours)
-    finally:
-        child.kill()
-        child.wait()
-        os.close(ours)
+    with watched(child, theirs, ours) as running:
+        yield running
 
 
 def listener(path: Path | None = None) -> socket.socket:

@@ -161,6 +161,13 @@ def started(
         text=True,
         env={**inherited, "TERM": "xterm", **environment},
     )
+    with watched(child, theirs, ours) as running:
+        yield running
+
+
+@contextmanager
+def watched(child: subprocess.Popen[str], theirs: int, ours: int) -> Iterator[Started]:
+    """Yield a command whose output comes through these two ends; then end it."""
     os.close(theirs)
     try:
         yield Started(child, ours)
