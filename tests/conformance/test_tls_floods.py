@@ -8,14 +8,18 @@ import ssl
 import threading
 from contextlib import ExitStack
 from typing import Any
+from weakref import ref
 
 import pytest
 
+from modwire.server.constructors import TcpServerBase
+from modwire.server.rounds import Rounds
 from modwire.tls.connection import SecureConnection
 from modwire.tls.filter import Filter
+from modwire.tls.servers import TlsServerBase
 from plant_pki import Pki
 from server_peers import wait_until
-from tls_peers import V13
+from tls_peers import V13, credentials
 
 from .hostile_peers import BOUND, connected
 from .test_tls_servers import open_files
@@ -35,6 +39,38 @@ def filters() -> int:
     """Return the number of connections over TLS that are still in memory."""
     gc.collect()
     return sum(isinstance(each, Filter) for each in gc.get_objects())
+
+
+def test_garbage_costs_little_memory(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL's object takes fifty kilobytes, and a thousand peers may wait with an alert."""
+    made: list[ref[ssl.SSLObject]] = []
+    ours = credentials(pki)
+    wrap = ssl.SSLContext.wrap_bio
+
+    def counted(self: ssl.SSLContext, *args: Any, **options: Any) -> ssl.SSLObject:
+        found = wrap(self, *args, **options)
+        made.append(ref(found))
+        return found
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_bio", counted)
+    silent, plain, broken = (ours.new_filter(0.0, 1.0) for _ in range(3))
+    plain.receive_data(READ)
+    assert plain.fault is not None
+    assert not made
+    broken.receive_data(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")
+    assert broken.fault is not None
+    assert broken.data_to_send()  # its alert
+    gc.collect()
+    assert [each() for each in made] == [None]
+    assert silent.fault is None
+
+
+def test_no_more_connections_are_accepted_than_handshakes_are_made() -> None:
+    """Those that wait for their turn take memory, too."""
+    rounds = Rounds[int, int]()
+    for number in range(10):
+        rounds.enter(number, number)
+    assert TlsServerBase.accepts_at_once < len(rounds.take()) < TcpServerBase.accepts_at_once
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
     from modwire.logger import Logger
     from modwire.server.connection import Connections
-    from modwire.server.life import ServerBase
+    from modwire.server.constructors import TcpServerBase
     from modwire.server.peers import AllowedNetworks, Listening
 
     from .sockets import Found
 
-_ACCEPTS_PER_EVENT = 8  # 0.1 ms each, so that a flood of connections does not delay other peers
 _UNUSED = 1.0  # seconds without a request, after which a connection makes room for a descriptor
 PAUSE = 0.25  # seconds until the next attempt, if the system is out of files or memory
 
@@ -31,7 +30,9 @@ PAUSE = 0.25  # seconds until the next attempt, if the system is out of files or
 class Listeners:
     """The listening sockets of `server`; `connections` limits the number of peers."""
 
-    def __init__(self, server: ServerBase, connections: Connections[Any], logger: Logger) -> None:
+    def __init__(
+        self, server: TcpServerBase, connections: Connections[Any], logger: Logger
+    ) -> None:
         self.sockets: list[socket.socket] = []
         self.address: HostPort | str = ""
         self._server = server
@@ -66,7 +67,7 @@ class Listeners:
         listener stays ready, so try again after `PAUSE`.
         """
         has_made_room = False
-        for _ in range(_ACCEPTS_PER_EVENT):
+        for _ in range(self._server.accepts_at_once):
             try:
                 accepted, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):

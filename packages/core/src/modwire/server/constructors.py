@@ -70,6 +70,9 @@ class NetworkServerBase(ServerBase):
 class TcpServerBase(NetworkServerBase):
     """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
 
+    accepts_at_once = 8
+    """Connections accepted in a round, which take 0.1 ms each: a flood delays nobody by more."""
+
     _address: HostPort | str
     _kind_of_connections: type[Connections[Any]] = Connections
 

@@ -134,6 +134,7 @@ class SecureConnection(Connection):
     def _refuse(self, now: float) -> None:
         """End the connection; if there is an alert to read, a moment later."""
         self._has_said_goodbye = True
+        self.is_greedy = False  # what follows is the end, which costs nothing
         if self.unsent:
             self._lingers_until = now + _LINGER
             self.has_deadlines = True

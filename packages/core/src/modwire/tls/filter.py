@@ -58,9 +58,7 @@ class Filter:
         self.certificate: bytes | None = None
         self.fault: TlsError | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=is_server, server_hostname=server_hostname
-        )
+        self._server_hostname = server_hostname
         self._peer = "client" if is_server else "server"
         self._timeout = timeout
         self._until = now + timeout
@@ -69,7 +67,17 @@ class Filter:
         self._received = 0  # bytes of the handshake, and then since the last plaintext
         self._is_shaking = True
         if not is_server:
+            self._begin()
             self._shake_hands()
+
+    def _begin(self) -> None:
+        """Make OpenSSL's object, which takes fifty kilobytes: a peer without TLS gets none."""
+        self._tls = self.context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=self._peer == "client",
+            server_hostname=self._server_hostname,
+        )
 
     @property
     def version(self) -> str:
@@ -93,9 +101,12 @@ class Filter:
         """Process bytes that the peer has sent; go on with `data_to_send` and `read`."""
         if self.has_ended or not (self.is_open or (self._is_shaking and self.fault is None)):
             return
-        if not self._received and self._is_shaking and data[:1] not in _FIRST:
-            self.fault = not_tls(data, self._peer)
-            return
+        if not self._received and self._is_shaking:
+            if data[:1] not in _FIRST:
+                self.fault = not_tls(data, self._peer)
+                return
+            if self._peer == "client":
+                self._begin()
         self._received += len(data)
         self._incoming.write(data)
         self.has_more = self.is_open
@@ -197,6 +208,7 @@ class Filter:
         self.is_open = self._is_shaking = False
         theirs = self.certificate or _unverified(self._tls)
         self.fault = refusal(error, self._peer, ours=self.ours, theirs=theirs)
+        del self._tls  # it is large, and the connection may wait until the peer has read the alert
 
 
 def _unverified(tls: ssl.SSLObject) -> bytes | None:

@@ -36,6 +36,9 @@ HANDSHAKE_TIMEOUT = 10.0
 class TlsServerBase(TcpServerBase):
     """The constructor of a server over TLS; see `__init__`."""
 
+    accepts_at_once = 2
+    """Fewer than the handshakes of a round, so that no more of them wait, which takes memory."""
+
     @explained
     def __init__(
         self,
