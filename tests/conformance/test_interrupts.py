@@ -78,7 +78,10 @@ class Server:
 
     def _sleep(self) -> str:
         """Return how often the main thread has gone to sleep; "" while it runs."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        try:
+            text = Path(f"/proc/{self.process.pid}/status").read_text()
+        except FileNotFoundError:
+            return "over"  # it has ended, and `poll` has asked for it
         found = re.search(r"State:\s+(\w)[^$]*\nvoluntary_ctxt_switches:\s+(\d+)", text)
         if found is None or found[1] == "Z":
             return "over"

@@ -189,8 +189,8 @@ class TransportLink(Link):
 
     def close(self) -> None:
         self._is_given_up = True
-        if self.transport is not None and not self.closed.done():
-            self.transport.abort()
+        if self.transport is not None:
+            self.transport.abort()  # if it is lost, too: Python 3.10's TLS transports ask for it
 
     def connection_made(self, transport: Any) -> None:
         if self._is_given_up:

@@ -129,7 +129,7 @@ def password_of(password: str | None, file: File | None) -> str | None:
     if password is not None:
         raise CredentialsError("give either password or password_file")
     try:
-        with open(Path(file), "rb", opener=_open_now) as opened:
+        with os.fdopen(_open_now(Path(file)), "rb") as opened:
             line = opened.readline(_LONGEST_PASSWORD + 2)
         found = line.rstrip(b"\r\n").decode()
     except UnicodeDecodeError:
@@ -141,11 +141,11 @@ def password_of(password: str | None, file: File | None) -> str | None:
     return found
 
 
-def _open_now(path: str, flags: int) -> int:
+def _open_now(path: Path) -> int:
     """Open a file; a FIFO that nobody writes to is empty, and must not stop a server's reload."""
     if sys.platform == "win32":  # there are no FIFOs
-        return os.open(path, flags)
-    opened = os.open(path, flags | os.O_NONBLOCK)
+        return os.open(path, os.O_RDONLY | os.O_BINARY)
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(opened, True)
     return opened
 
