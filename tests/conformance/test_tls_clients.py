@@ -226,10 +226,9 @@ def test_a_refusal_increases_the_back_off(package: str, pki: Pki, version: ssl.T
         found = played(package, server.address, [READ_ONE] * 8, ca=pki.ca, timeout=0.15)
         assert all(isinstance(each, ConnectionLostError) for each in found)
         assert "the next try is in" in str(found[-1])
-        # With TLS 1.3, a server that closes at once may reset the connection, and its alert is lost.
-        assert re.search(
-            "the server refused: alert|may have refused our certificate", str(found[-1])
-        )
+        # With TLS 1.3, a server that closes at once may reset the connection, without its alert.
+        text = str(found[-1])
+        assert "the server refused: alert" in text or "may have refused our certificate" in text
         assert len(server.errors) < 6
 
 
