@@ -31,8 +31,7 @@ PATIENCE = 60.0  # seconds
 FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
 # Seconds in which each device has to be read again: other tests may take the processors.
 READ_AGAIN = 10.0 if FULL else PATIENCE
-TWICE = 2.0  # seconds in which two may read a device
-ENDED = TWICE if FULL else 10.0  # seconds in which nodes stop without a driver
+TWICE = 2.0 if FULL else 10.0  # seconds in which two may read a device; and nodes, without a driver
 
 
 @pytest.fixture
@@ -168,7 +167,7 @@ def test_a_node_that_hangs_is_given_up(tmp_path: Path, nodes: RayNodes) -> None:
         while nodes.actors():
             assert time.monotonic() < give_up
             time.sleep(0.1)
-        assert max(meters.last(each) for each in range(6)) < killed + ENDED
+        assert max(meters.last(each) for each in range(6)) < killed + TWICE
         assert meters.longest_overlap(1.2) < TWICE
 
 

@@ -83,7 +83,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(0)
-        self._end_turn()
+        self._end_turn()  # one whose first turn will be large comes after the others
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer

@@ -31,8 +31,8 @@ class SecureConnection(Connection):
 
     Until its end nothing of the peer is executed, `on_connect` is not called, the connection counts
     as one that has not asked anything yet, and others come first, as a handshake takes as long as
-    fifty requests. The role and the subject of the peer are those of
-    its certificate. After `credentials` were exchanged, no request is executed any more.
+    fifty requests. The role and the subject of the peer are those of its certificate. After
+    `credentials` were exchanged, no request is executed any more.
     """
 
     def __init__(

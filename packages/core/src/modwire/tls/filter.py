@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Bytes of a handshake (a chain of certificates has at most 100 KiB in OpenSSL), and then of records
 # that carry no plaintext, such as key updates.
 _MOST_WITHOUT_DATA = 0x20000
-_FIRST = b"\x16\x15"  # types of the first record: a handshake, an alert; or no bytes
+_HANDSHAKE, _ALERT = 0x16, 0x15  # types of the first record
 
 
 class Filter:
@@ -58,6 +58,7 @@ class Filter:
         self.certificate: bytes | None = None
         self.fault: TlsError | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._is_server = is_server
         self._server_hostname = server_hostname
         self._peer = "client" if is_server else "server"
         self._timeout = timeout
@@ -75,7 +76,7 @@ class Filter:
         self._tls = self.context.wrap_bio(
             self._incoming,
             self._outgoing,
-            server_side=self._peer == "client",
+            server_side=self._is_server,
             server_hostname=self._server_hostname,
         )
 
@@ -99,13 +100,14 @@ class Filter:
 
     def receive_data(self, data: bytes) -> None:
         """Process bytes that the peer has sent; go on with `data_to_send` and `read`."""
-        if self.has_ended or not (self.is_open or (self._is_shaking and self.fault is None)):
+        is_over = self.has_ended or self.fault is not None
+        if is_over or not data or not (self.is_open or self._is_shaking):
             return
         if not self._received and self._is_shaking:
-            if data[:1] not in _FIRST:
+            if data[0] not in (_HANDSHAKE, _ALERT):
                 self.fault = not_tls(data, self._peer)
                 return
-            if self._peer == "client":
+            if self._is_server:
                 self._begin()
         self._received += len(data)
         self._incoming.write(data)
